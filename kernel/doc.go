@@ -1,0 +1,35 @@
+// Package kernel speaks the Jupyter messaging protocol, version 5.5, in front of
+// an Evaluator that runs the cells.
+//
+// # Values
+//
+// A value becomes a MIME bundle that always holds text/plain:
+//
+//   - a value with a method MIMEBundle() map[string]any displays itself; data is
+//     a string, a []byte (sent as base64) or anything encoding/json can write.
+//     An optional MIMEMetadata() map[string]any goes beside it. Both use built-in
+//     types only, so a library displays itself without importing this package;
+//   - an image.Image, and a []byte that starts as a PNG or JPEG file, is an image;
+//   - an error and a fmt.Stringer show their text;
+//   - everything else is formatted as fmt's %v does.
+//
+// A panic in one of those methods is caught and shown in the value's place.
+//
+// # Concurrency
+//
+// A Kernel owns its goroutines: Run returns when all of them have ended. One
+// cell runs at a time, in a goroutine of its own; requests on the control
+// channel are answered while it runs. Interrupt and Connection may be called
+// from any goroutine.
+//
+// # Errors
+//
+// New reports a wrong configuration or an address that cannot be bound. After
+// that no message from outside ends the kernel: a message that cannot be
+// authenticated or parsed is dropped and logged, a request whose content is
+// wrong gets an error reply.
+//
+// The order of messages that clients may rely on is in PROTOCOL.md. What the
+// package leaves to others: running code (Evaluator), signals, command lines and
+// connection files on disk (the command), installing (kernelspec).
+package kernel
