@@ -1,0 +1,295 @@
+package kernels_test
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"math/cmplx"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/gopherlens/gopherlens/lensapi/kernels"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func random(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+func sameBits(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+// chain is the promised arithmetic of one output, rounded by package big and not by the processor.
+func chain(x, w []float32, bias float32) float32 {
+	sum := new(big.Float).SetPrec(53)
+	for k := range x {
+		p := new(big.Float).SetPrec(53).Mul(big.NewFloat(float64(x[k])), big.NewFloat(float64(w[k])))
+		sum.Add(sum, p)
+	}
+	sum.Add(sum, big.NewFloat(float64(bias)))
+	f, _ := sum.Float32()
+	return f
+}
+
+func TestMatMul(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, c := range []struct{ t, n, k int }{{1, 1, 1}, {1, 8, 5}, {3, 9, 7}, {2, 17, 33}, {5, 31, 64}} {
+		x, w, bias := random(r, c.t*c.k), random(r, c.n*c.k), random(r, c.n)
+		want := make([]float32, c.t*c.n)
+		wt := make([]float32, c.n*c.k)
+		for i := range c.n {
+			for k := range c.k {
+				wt[k*c.n+i] = w[i*c.k+k]
+			}
+			for j := range c.t {
+				want[j*c.n+i] = chain(x[j*c.k:(j+1)*c.k], w[i*c.k:(i+1)*c.k], bias[i])
+			}
+		}
+		got := make([]float32, len(want))
+		m := kernels.Pack(w, c.n, c.k)
+		kernels.MatMul(got, x, m, bias)
+		sameBits(t, fmt.Sprint("Pack ", c), got, want)
+		clear(got)
+		kernels.MatMul(got, x, kernels.PackTransposed(wt, c.k, c.n), bias)
+		sameBits(t, fmt.Sprint("PackTransposed ", c), got, want)
+		row := make([]float32, c.k)
+		m.Row(row, c.n-1)
+		sameBits(t, "Row", row, w[(c.n-1)*c.k:])
+	}
+}
+
+// TestSameBits is the promise of doc.go: neither threads nor the rows beside it change a row.
+func TestSameBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	const rows, n, k = 7, 300, 257 // above the size from which products run in parallel
+	x, w, bias := random(r, rows*k), random(r, n*k), random(r, n)
+	m := kernels.Pack(w, n, k)
+	h := kernels.Heads{Q: 6, KV: 3, Dim: 16}
+	const start, s = 90, 90 + rows
+	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, s*h.KV*h.Dim), random(r, s*h.KV*h.Dim)
+	all := func() (y, pat, z []float32) {
+		y, pat, z = make([]float32, rows*n), make([]float32, rows*h.Q*s), make([]float32, rows*h.Q*h.Dim)
+		kernels.MatMul(y, x, m, bias)
+		h.Pattern(pat, q, keys, start)
+		h.Mix(z, pat, vals, start)
+		return
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	y1, p1, z1 := all()
+	for _, threads := range []int{2, 3, 5} {
+		runtime.GOMAXPROCS(threads)
+		y, p, z := all()
+		sameBits(t, "MatMul", y, y1)
+		sameBits(t, "Pattern", p, p1)
+		sameBits(t, "Mix", z, z1)
+	}
+	for i := range rows {
+		y := make([]float32, n)
+		kernels.MatMul(y, x[i*k:(i+1)*k], m, bias)
+		sameBits(t, "MatMul of one row", y, y1[i*n:(i+1)*n])
+		w := h.Q * h.Dim
+		seen := start + i + 1
+		p, z := make([]float32, h.Q*seen), make([]float32, w)
+		h.Pattern(p, q[i*w:(i+1)*w], keys[:seen*h.KV*h.Dim], start+i)
+		h.Mix(z, p, vals[:seen*h.KV*h.Dim], start+i)
+		sameBits(t, "Mix of one row", z, z1[i*w:(i+1)*w])
+		for head := range h.Q {
+			full := p1[(i*h.Q+head)*s:][:s]
+			sameBits(t, "Pattern of one row", p[head*seen:(head+1)*seen], full[:seen])
+			sameBits(t, "Pattern ahead of the query", full[seen:], make([]float32, s-seen))
+		}
+	}
+}
+
+func TestAttention(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	h := kernels.Heads{Q: 4, KV: 2, Dim: 3}
+	const rows = 5
+	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, rows*h.KV*h.Dim), random(r, rows*h.KV*h.Dim)
+	pat, z := make([]float32, rows*h.Q*rows), make([]float32, rows*h.Q*h.Dim)
+	h.Pattern(pat, q, keys, 0)
+	h.Mix(z, pat, vals, 0)
+	at := func(x []float32, heads, pos, head, i int) float64 { return float64(x[(pos*heads+head)*h.Dim+i]) }
+	for p := range rows {
+		for head := range h.Q {
+			kv := head / 2
+			var e [rows]float64
+			var sum float64
+			for j := range p + 1 {
+				var dot float64
+				for i := range h.Dim {
+					dot += at(q, h.Q, p, head, i) * at(keys, h.KV, j, kv, i)
+				}
+				e[j] = math.Exp(dot / math.Sqrt(float64(h.Dim)))
+				sum += e[j]
+			}
+			for i := range h.Dim {
+				var want float64
+				for j := range p + 1 {
+					want += e[j] / sum * at(vals, h.KV, j, kv, i)
+				}
+				if got := at(z, h.Q, p, head, i); math.Abs(got-want) > 1e-6 {
+					t.Errorf("position %d head %d: %v, want %v", p, head, got, want)
+				}
+			}
+			for j := range rows {
+				if got := float64(pat[(p*h.Q+head)*rows+j]); math.Abs(got-e[j]/sum) > 1e-7 {
+					t.Errorf("pattern %d %d %d: %v, want %v", p, head, j, got, e[j]/sum)
+				}
+			}
+		}
+	}
+}
+
+func TestPatternLargeScores(t *testing.T) {
+	h := kernels.Heads{Q: 1, KV: 1, Dim: 1}
+	pat := make([]float32, 4)
+	h.Pattern(pat, []float32{1, 1000}, []float32{1000, -1000}, 0)
+	sameBits(t, "pattern", pat, []float32{1, 0, 1, 0})
+}
+
+func TestNorms(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	const d, eps = 24, 1e-5
+	x := random(r, 2*d)
+	ln, rms := make([]float32, 2*d), make([]float32, 2*d)
+	kernels.LayerNorm(ln, x, d, eps)
+	kernels.RMSNorm(rms, x, d, eps)
+	for t0 := 0; t0 < 2*d; t0 += d {
+		var m, v, sq float64
+		for _, f := range x[t0 : t0+d] {
+			m += float64(f) / d
+			sq += float64(f) * float64(f) / d
+		}
+		v = sq - m*m
+		for i := t0; i < t0+d; i++ {
+			if want := (float64(x[i]) - m) / math.Sqrt(v+eps); math.Abs(float64(ln[i])-want) > 1e-6 {
+				t.Errorf("LayerNorm %d: %v, want %v", i, ln[i], want)
+			}
+			if want := float64(x[i]) / math.Sqrt(sq+eps); math.Abs(float64(rms[i])-want) > 1e-6 {
+				t.Errorf("RMSNorm %d: %v, want %v", i, rms[i], want)
+			}
+		}
+	}
+	got := make([]float32, 4)
+	kernels.Scale(got, []float32{1, 2, 3, 4}, []float32{10, 100}, []float32{1, 2})
+	sameBits(t, "Scale", got, []float32{11, 202, 31, 402})
+	kernels.Add(got, []float32{1, 2, 3, 4}, []float32{1, 1, 1, 1}, []float32{0, 0, 0, 5})
+	sameBits(t, "Add", got, []float32{2, 3, 4, 10})
+	kernels.Mul(got, []float32{1, 2, 3, 4}, []float32{2, 2, 2, -1})
+	sameBits(t, "Mul", got, []float32{2, 4, 6, -4})
+}
+
+// TestActivations checks against values of the definitions from another language's math library.
+func TestActivations(t *testing.T) {
+	x := []float32{-8, -2, -0.5, 0, 1, 3, 30}
+	for name, c := range map[string]struct {
+		f    func(dst, x []float32)
+		want []float64
+	}{
+		"GELU":     {kernels.GELU, []float64{-4.976768e-15, -0.04550026390, -0.1542687694, 0, 0.8413447461, 2.9959503059, 30}},
+		"GELUTanh": {kernels.GELUTanh, []float64{0, -0.04540230592, -0.1542859715, 0, 0.8411919906, 2.9963626062, 30}},
+		"SiLU":     {kernels.SiLU, []float64{-0.002682801, -0.2384058440, -0.1887703344, 0, 0.7310585786, 2.8577223804, 30}},
+		"ReLU":     {kernels.ReLU, []float64{0, 0, 0, 0, 1, 3, 30}},
+	} {
+		got := make([]float32, len(x))
+		c.f(got, x)
+		for i := range x {
+			if math.Abs(float64(got[i])-c.want[i]) > 1e-7*max(1, math.Abs(c.want[i])) {
+				t.Errorf("%s(%v) = %v, want %v", name, x[i], got[i], c.want[i])
+			}
+		}
+	}
+}
+
+// TestRotary compares with the multiplication of complex numbers that the rotation is.
+func TestRotary(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	const heads, dHead, dims, base, start, rows = 2, 10, 6, 100.0, 7, 3
+	rot := kernels.NewRotary(dims, base)
+	x := random(r, rows*heads*dHead)
+	got := make([]float32, len(x))
+	rot.Rotate(got, x, rot.Angles(nil, start, rows), heads, dHead)
+	for p := range rows {
+		for h := range heads {
+			in, out := x[(p*heads+h)*dHead:][:dHead], got[(p*heads+h)*dHead:][:dHead]
+			for i := range dims / 2 {
+				theta := float64(start+p) * math.Pow(base, -2*float64(i)/dims)
+				want := complex(float64(in[i]), float64(in[i+dims/2])) * cmplx.Rect(1, theta)
+				if cmplx.Abs(want-complex(float64(out[i]), float64(out[i+dims/2]))) > 1e-6 {
+					t.Errorf("position %d head %d pair %d", start+p, h, i)
+				}
+			}
+			sameBits(t, "values past dims", out[dims:], in[dims:])
+		}
+	}
+}
+
+func TestParallel(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	const work = 1 << 30
+	var sum atomic.Int64
+	kernels.Parallel(10, work, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			kernels.Parallel(10, work, func(lo, hi int) { // from within itself
+				for j := lo; j < hi; j++ {
+					sum.Add(int64(10*i + j))
+				}
+			})
+		}
+	})
+	if sum.Load() != 4950 {
+		t.Errorf("sum %d, want 4950", sum.Load())
+	}
+	kernels.Parallel(0, work, func(lo, hi int) {
+		if lo != hi {
+			t.Error("work in an empty interval")
+		}
+	})
+	for bad := range 4 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("panic in part %d was lost", bad)
+				}
+			}()
+			kernels.Parallel(4, work, func(lo, hi int) {
+				if lo <= bad && bad < hi {
+					panic("bad")
+				}
+			})
+		}()
+	}
+}
+
+func BenchmarkMatMul(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, c := range []struct{ t, n, k int }{{1, 384, 96}, {1, 3072, 768}, {16, 384, 96}, {64, 768, 768}} {
+		x, m := random(r, c.t*c.k), kernels.Pack(random(r, c.n*c.k), c.n, c.k)
+		y := make([]float32, c.t*c.n)
+		b.Run(fmt.Sprintf("%dx%dx%d", c.t, c.n, c.k), func(b *testing.B) {
+			for b.Loop() {
+				kernels.MatMul(y, x, m, nil)
+			}
+			b.ReportMetric(float64(c.t*c.n*c.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+		})
+	}
+}
