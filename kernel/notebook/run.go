@@ -87,7 +87,11 @@ const maxOutput = MaxSize / 2
 // It stops at the first cell that fails, unless errors are allowed for the run or by the cell's tag raises-exception, and returns a
 // *CellError for it. A cancelled ctx or a lost kernel ends the run always; outputs up to then are kept.
 func (nb *Notebook) Run(ctx context.Context, ex Executor, opt RunOptions) error {
-	r := &run{opt: opt}
+	return nb.run(ctx, ex, opt, maxOutput)
+}
+
+func (nb *Notebook) run(ctx context.Context, ex Executor, opt RunOptions, limit int) error {
+	r := &run{opt: opt, limit: limit}
 	var todo []int
 	for i, c := range nb.Cells {
 		if c.Type != Code {
@@ -125,9 +129,10 @@ func (nb *Notebook) Run(ctx context.Context, ex Executor, opt RunOptions) error 
 
 // run is the state of one Run.
 type run struct {
-	opt  RunOptions
-	size int     // bytes of output kept so far
-	past []*Cell // cells that have run, whose displays may be updated
+	opt   RunOptions
+	limit int     // bytes of output to keep
+	size  int     // bytes of output kept so far
+	past  []*Cell // cells that have run, whose displays may be updated
 }
 
 func (r *run) report(ev CellEvent) {
@@ -258,7 +263,7 @@ func (rec *recorder) update(o Output) {
 
 // grow counts n more bytes and reports whether they are allowed; if not it ends the cell.
 func (rec *recorder) grow(n int) bool {
-	if rec.run.size+n > maxOutput {
+	if rec.run.size+n > rec.run.limit {
 		rec.full = true
 		rec.tooLarge()
 		return false
