@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/gopherlens/gopherlens/kernel"
+	"github.com/gopherlens/gopherlens/kernel/interp"
+	"github.com/gopherlens/gopherlens/kernel/wire"
+)
+
+type kernelCmd struct {
+	ConnectionFile string `arg:"" type:"path" help:"Connection file that Jupyter wrote."`
+}
+
+func (c *kernelCmd) Run(e *env) error {
+	conn, err := wire.ReadConnectionFile(c.ConnectionFile)
+	if err != nil {
+		return usageError{err}
+	}
+	k, err := newKernel(conn, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return err
+	}
+	// Ctrl-C in a console that shares our terminal is for the running cell.
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	go func() {
+		for {
+			select {
+			case <-interrupts:
+				k.Interrupt()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	if err := k.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// newKernel is a kernel for Go cells.
+func newKernel(conn wire.Connection, log *slog.Logger) (*kernel.Kernel, error) {
+	session, err := interp.New()
+	if err != nil {
+		return nil, err
+	}
+	return kernel.New(kernel.Config{
+		Connection: conn,
+		Evaluator:  session,
+		Version:    version(),
+		Banner:     "gopherlens: Go cells that look inside language models\nimport \"lens\"; m := Must(lens.Load(\"teach\")); Must(m.LogitLens(ctx, \"The capital of France is\", lens.LensOptions{}))",
+		Log:        log,
+	})
+}

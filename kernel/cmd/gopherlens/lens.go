@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	lens "github.com/gopherlens/gopherlens/lensapi"
+	"github.com/gopherlens/gopherlens/plots"
+)
+
+type lensCmd struct {
+	Model   string  `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
+	Prompt  *string `xor:"in" required:"" help:"Text to read." placeholder:"TEXT"`
+	IDs     *string `xor:"in" required:"" name:"ids" help:"Token ids to read, fed as they are." placeholder:"1,2,3"`
+	BOS     string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompt: auto (as the checkpoint's tokenizer does), yes, no."`
+	Top     int     `default:"10" help:"Candidates per cell, 1 to 1000."`
+	Variant string  `default:"normed" help:"Lens variant: normed."`
+	Colour  string  `enum:"probability,entropy,kl,rank" default:"probability" help:"What the picture is coloured by: probability, entropy, kl, rank."`
+
+	JSON bool   `xor:"out" name:"json" help:"Print one JSON object (lensapi/API.md)."`
+	PNG  string `xor:"out" name:"png" type:"path" help:"Write the heatmap." placeholder:"FILE"`
+	HTML string `xor:"out" name:"html" type:"path" help:"Write a self-contained page." placeholder:"FILE"`
+}
+
+func (c *lensCmd) Run(e *env) error {
+	m, err := lens.Load(c.Model)
+	if err != nil {
+		return usage(err)
+	}
+	defer m.Close()
+	opt := lens.LensOptions{Variant: lens.Variant(c.Variant), BOS: lens.BOS(c.BOS), Top: c.Top}
+	var g *lens.Grid
+	if c.IDs != nil {
+		ids, err := parseIDs(*c.IDs)
+		if err != nil {
+			return usageError{err}
+		}
+		g, err = m.LogitLensIDs(e.ctx, ids, opt)
+		if err != nil {
+			return usage(err)
+		}
+	} else if g, err = m.LogitLens(e.ctx, *c.Prompt, opt); err != nil {
+		return usage(err)
+	}
+	switch {
+	case c.JSON:
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(g)
+	case c.PNG != "":
+		fig, err := g.Heatmap(map[string]plots.Scale{"probability": plots.Probability, "entropy": plots.Entropy, "kl": plots.KL, "rank": plots.Rank}[c.Colour])
+		if err != nil {
+			return err
+		}
+		png, err := fig.PNG()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(c.PNG, png, 0o644)
+	case c.HTML != "":
+		var b strings.Builder
+		if err := g.HTML(&b); err != nil {
+			return err
+		}
+		return os.WriteFile(c.HTML, []byte(b.String()), 0o644)
+	}
+	_, err = fmt.Fprint(e.stdout, g)
+	return err
+}
+
+// usage marks errors of the request as errors of the arguments.
+func usage(err error) error {
+	var l *lens.Error
+	if errors.As(err, &l) && (l.Code == lens.Invalid || l.Code == lens.NotFound) {
+		return usageError{err}
+	}
+	return err
+}
+
+func parseIDs(s string) ([]int, error) {
+	if strings.TrimSpace(s) == "" {
+		return nil, nil // an empty prompt: the lens says so
+	}
+	var ids []int
+	for _, f := range strings.Split(s, ",") {
+		id, err := strconv.Atoi(strings.TrimSpace(f))
+		if err != nil {
+			return nil, fmt.Errorf("--ids: %q is not a token id: give whole numbers with commas between them, such as 464,3290", f)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

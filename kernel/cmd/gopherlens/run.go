@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gopherlens/gopherlens/kernel/client"
+	"github.com/gopherlens/gopherlens/kernel/notebook"
+	"github.com/gopherlens/gopherlens/kernel/wire"
+)
+
+type runCmd struct {
+	Notebook    string        `arg:"" type:"path" help:"Notebook to execute (.ipynb)."`
+	Output      string        `type:"path" placeholder:"FILE" help:"Where the executed notebook goes (default: beside the notebook, as *.out.ipynb)."`
+	HTML        string        `name:"html" type:"path" placeholder:"FILE" help:"Also write a self-contained page."`
+	AllowErrors bool          `help:"Go on after a cell that fails."`
+	Timeout     time.Duration `placeholder:"DURATION" help:"Time limit for each cell, such as 90s (default: none)."`
+}
+
+func (c *runCmd) Run(e *env) error {
+	src, err := os.ReadFile(c.Notebook)
+	if err != nil {
+		return usageError{err}
+	}
+	nb, err := notebook.Read(bytes.NewReader(src))
+	if err != nil {
+		return usageError{fmt.Errorf("%s: %w", c.Notebook, err)}
+	}
+	if c.Output == "" {
+		c.Output = strings.TrimSuffix(c.Notebook, ".ipynb") + ".out.ipynb"
+	}
+	if c.Output == c.Notebook || c.HTML == c.Notebook || c.HTML == c.Output {
+		return usageError{fmt.Errorf("the notebook, --output and --html must be different files: %s", c.Output)}
+	}
+	// Output that cannot be written must be known before the work is done, not after.
+	for _, path := range []string{c.Output, c.HTML} {
+		if path == "" {
+			continue
+		}
+		if err := writable(path); err != nil {
+			return usageError{err}
+		}
+	}
+	// Cells find files beside the notebook, as in Jupyter.
+	if err := os.Chdir(filepath.Dir(c.Notebook)); err != nil {
+		return usageError{err}
+	}
+	ctx, stop := signal.NotifyContext(e.ctx, os.Interrupt)
+	defer stop()
+	runErr := c.execute(ctx, e, nb)
+	// What ran is written also when a cell failed.
+	var out, page bytes.Buffer
+	if err := nb.Write(&out); err != nil {
+		return errors.Join(runErr, err)
+	}
+	if err := os.WriteFile(c.Output, out.Bytes(), 0o644); err != nil {
+		return errors.Join(runErr, err)
+	}
+	fmt.Fprintf(e.stdout, "wrote %s\n", c.Output)
+	if c.HTML != "" {
+		if err := nb.HTML(&page, notebook.HTMLOptions{}); err != nil {
+			return errors.Join(runErr, err)
+		}
+		if err := os.WriteFile(c.HTML, page.Bytes(), 0o644); err != nil {
+			return errors.Join(runErr, err)
+		}
+		fmt.Fprintf(e.stdout, "wrote %s\n", c.HTML)
+	}
+	return runErr
+}
+
+// writable says whether a file could be written, without leaving one behind.
+func writable(path string) error {
+	_, err := os.Stat(path)
+	fresh := errors.Is(err, os.ErrNotExist)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if fresh {
+		return os.Remove(path)
+	}
+	return nil
+}
+
+// execute runs the notebook through a kernel of our own, over its sockets, as any front end would.
+func (c *runCmd) execute(ctx context.Context, e *env, nb *notebook.Notebook) error {
+	k, err := newKernel(wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return err
+	}
+	kernelCtx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(kernelCtx) }()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	cl, err := client.Dial(ctx, k.Connection())
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return nb.Run(ctx, executor{cl}, notebook.RunOptions{AllowErrors: c.AllowErrors, Timeout: c.Timeout, Progress: func(ev notebook.CellEvent) {
+		if !ev.Done {
+			return
+		}
+		status := "ok"
+		switch {
+		case ev.Skipped:
+			status = "skipped"
+		case ev.Err != nil:
+			status = "error: " + ev.Err.Error()
+		}
+		fmt.Fprintf(e.stdout, "cell %2d/%d  %7.2fs  %s\n", ev.Cell, ev.Cells, ev.Elapsed.Seconds(), status)
+	}})
+}
+
+// executor lets a notebook run its cells through a client.
+type executor struct{ *client.Client }
+
+func (x executor) Execute(ctx context.Context, code string, output func(notebook.Output)) (notebook.Result, error) {
+	var bad error
+	reply, err := x.Client.Execute(ctx, code, func(m *wire.Message) {
+		o, is, err := notebook.FromMessage(m.Header.MsgType, m.Content)
+		if bad = errors.Join(bad, err); is && err == nil {
+			output(o)
+		}
+	})
+	if err = errors.Join(err, bad); err != nil {
+		if ctx.Err() != nil { // the cell must not go on beside what is written of it
+			x.Interrupt(context.WithoutCancel(ctx))
+		}
+		return notebook.Result{}, err
+	}
+	r := notebook.Result{ExecutionCount: reply.ExecutionCount, Failed: reply.Status != wire.StatusOK, Name: reply.EName, Message: reply.EValue, Traceback: reply.Traceback}
+	r.Line = line(reply.ExecutionCount, append([]string{reply.EValue}, reply.Traceback...))
+	return r, nil
+}
+
+// line finds where in the cell an error happened, as the kernel writes it: In[3]:2 or In[3]:2:7. 0 when it does not say.
+func line(count int, texts []string) int {
+	at := regexp.MustCompile(`In\[` + strconv.Itoa(count) + `\]:(\d+)`)
+	for _, t := range texts {
+		if m := at.FindStringSubmatch(t); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			return n
+		}
+	}
+	return 0
+}

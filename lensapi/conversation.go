@@ -1,0 +1,280 @@
+package lens
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gopherlens/gopherlens/cache"
+	"github.com/gopherlens/gopherlens/lensapi/forward"
+)
+
+// The roles of a conversation's tokens.
+const (
+	roleSystem    = "system"
+	roleUser      = "user"
+	roleAssistant = "assistant"
+	rolePrompt    = "prompt" // of a conversation without a chat template
+)
+
+// Sampling says how the next token is chosen; see forward.Sampling. The zero value takes the likeliest.
+type Sampling = forward.Sampling
+
+// ChatOptions chooses what NewChat and Complete leave to defaults. The zero value samples greedily.
+type ChatOptions struct {
+	// ID names the conversation in the cache; letters, digits and . _ ~ -, at most 64. Default: a name made when the first token is kept.
+	// A chat under a name that exists begins again from the start: turns that repeat the kept ones are answered from the cache, and the first that differs
+	// moves the kept conversation to ID~1 (or ~2, ...) and goes its own way. So a notebook can be run again and again.
+	ID       string
+	System   string   // system message, for models whose chat template has one
+	Sampling Sampling // zero: greedy
+	// MaxTokens bounds an answer; default 128. It ends earlier at the model's end token, or when the context is full.
+	MaxTokens int
+	Top       int // candidates kept per cell, 1 to 1000; default 10
+}
+
+const defaultMaxTokens = 128
+
+func (o *ChatOptions) check() error {
+	if o.MaxTokens == 0 {
+		o.MaxTokens = defaultMaxTokens
+	}
+	if o.MaxTokens < 1 {
+		return invalidf("max tokens %d: ask for at least 1", o.MaxTokens)
+	}
+	if err := o.Sampling.Validate(); err != nil {
+		return wrap(Invalid, err, "sampling")
+	}
+	return checkTop(&o.Top)
+}
+
+// Conversation is a sequence of tokens that the model has read and written, with the lens of each. Everything is in the cache before it is returned.
+//
+// It is safe for concurrent use: one Say at a time, and any number of readers beside it.
+type Conversation struct {
+	m   *Model
+	opt ChatOptions
+
+	say  sync.Mutex // held while the model reads or writes
+	feed *feeder    // the model's attention cache over ids; nil: reread before feeding. Guarded by say.
+
+	mu     sync.Mutex          // guards the rest, for short times
+	kept   *cache.Conversation // nil until the first token. It begins with ids, and holds more when an earlier run under this name went further.
+	ids    []int
+	events []event
+}
+
+// NewChat begins a conversation. The model must have a chat template.
+func (m *Model) NewChat(opt ChatOptions) (*Conversation, error) {
+	if !m.tok.HasChatTemplate() {
+		return nil, invalidf("%s has no chat template (tokenizer_config.json): use Complete", m.name)
+	}
+	return m.newConversation(opt)
+}
+
+func (m *Model) newConversation(opt ChatOptions) (*Conversation, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
+	c := &Conversation{m: m, opt: opt}
+	if opt.ID != "" {
+		kept, err := m.store.Conversation(opt.ID)
+		switch {
+		case err == nil && kept.Space() == m.space:
+			c.kept = kept
+		case err == nil:
+			return nil, invalidf("conversation %q belongs to another model or tokenizer (model %.12s, this one is %.12s): choose another name", opt.ID, kept.Space().Model, m.digest)
+		case !isNotFound(err):
+			return nil, wrap(Invalid, err, "conversation %q", opt.ID)
+		}
+	}
+	return c, nil
+}
+
+// Reopen continues a conversation from the cache, with all its turns; nothing is computed until it is extended.
+func (m *Model) Reopen(id string) (*Conversation, error) {
+	kept, err := m.store.Conversation(id)
+	if err != nil {
+		if isNotFound(err) {
+			return nil, wrap(NotFound, err, "reopening %q: Conversations() lists what is kept", id)
+		}
+		return nil, wrap(Unavailable, err, "reopening %q", id)
+	}
+	if kept.Space() != m.space {
+		return nil, invalidf("conversation %q belongs to another model or tokenizer (model %.12s, this one is %.12s)", id, kept.Space().Model, m.digest)
+	}
+	events, err := decodeEvents(kept.Events())
+	if err != nil {
+		return nil, wrap(Unavailable, err, "reopening %q", id)
+	}
+	c := &Conversation{m: m, opt: ChatOptions{ID: id}, kept: kept}
+	c.ids, c.events = dropUnread(kept.Tokens(), events)
+	for _, e := range events {
+		if e.Sampling != nil {
+			c.opt.Sampling, c.opt.MaxTokens = *e.Sampling, e.Max // goes on as it was
+		}
+	}
+	return c, c.opt.check()
+}
+
+// ConversationInfo is one line of Conversations.
+type ConversationInfo struct {
+	ID      string    `json:"conversation_id"`
+	Created time.Time `json:"created_at"`
+	Tokens  int       `json:"total_tokens"`
+}
+
+// Conversations lists what the cache keeps for this model, newest first.
+func (m *Model) Conversations() ([]ConversationInfo, error) {
+	infos, err := m.store.List()
+	if err != nil {
+		return nil, wrap(Unavailable, err, "listing conversations")
+	}
+	var out []ConversationInfo
+	for _, i := range infos {
+		if i.Space == m.space {
+			out = append(out, ConversationInfo{i.ID, i.Created, i.Tokens})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b ConversationInfo) int { return b.Created.Compare(a.Created) })
+	return out, nil
+}
+
+// Forget deletes a conversation from the cache.
+func (m *Model) Forget(id string) error {
+	err := m.store.Delete(id)
+	if isNotFound(err) {
+		return wrap(NotFound, err, "forgetting %q", id)
+	}
+	return wrap(Unavailable, err, "forgetting %q", id)
+}
+
+// ID is the conversation's name in the cache; "" before its first token when none was chosen.
+func (c *Conversation) ID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kept != nil {
+		return c.kept.ID()
+	}
+	return c.opt.ID
+}
+
+// Model is the model this conversation is with.
+func (c *Conversation) Model() *Model { return c.m }
+
+// Len is the number of tokens so far.
+func (c *Conversation) Len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.ids)
+}
+
+// IDs returns the token ids so far: exactly what the model has read.
+func (c *Conversation) IDs() []int {
+	_, ids, _ := c.snapshot()
+	return slices.Clone(ids)
+}
+
+// snapshot is a view that stays right while Say goes on: slices only ever grow.
+func (c *Conversation) snapshot() (*cache.Conversation, []int, []event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kept, c.ids[:len(c.ids):len(c.ids)], c.events[:len(c.events):len(c.events)]
+}
+
+func (c *Conversation) history() history {
+	_, ids, events := c.snapshot()
+	return readHistory(events, ids, c.m.tok.Decode)
+}
+
+// Grid is the logit lens of positions from to to-1 of the conversation, from the cache.
+func (c *Conversation) Grid(from, to int) (*Grid, error) {
+	kept, ids, _ := c.snapshot()
+	if from < 0 || to > len(ids) || from >= to {
+		return nil, invalidf("positions %d to %d: the conversation has positions 0 to %d, and the first must be before the second", from, to, len(ids)-1)
+	}
+	return c.m.grid(kept, from, to, len(ids), c.opt.Top)
+}
+
+// Residuals reads the residual stream at positions from to to-1 back. Rows that the cache has lost are computed again.
+func (c *Conversation) Residuals(ctx context.Context, from, to int) (*Residuals, error) {
+	kept, ids, _ := c.snapshot()
+	if from < 0 || to > len(ids) || from >= to {
+		return nil, invalidf("positions %d to %d: the conversation has positions 0 to %d, and the first must be before the second", from, to, len(ids)-1)
+	}
+	data, err := kept.Rows(ctx, from, to, c.m.residuals)
+	if err != nil {
+		return nil, wrap(Unavailable, err, "residuals of %s", kept.ID())
+	}
+	return &Residuals{Rows: c.m.Rows(), Positions: to - from, DModel: c.m.cfg.DModel, Data: data}, nil
+}
+
+// Find returns the last position whose token reads text, spaces around it aside.
+func (c *Conversation) Find(text string) (int, error) {
+	_, ids, _ := c.snapshot()
+	want := strings.TrimSpace(text)
+	for p := len(ids) - 1; p >= 0; p-- {
+		if strings.TrimSpace(c.m.token(ids[p]).Text()) == want {
+			return p, nil
+		}
+	}
+	return 0, notFoundf("no token of the conversation reads %q", want)
+}
+
+// branch leaves what kept holds beyond ids to a conversation of its own, named ID~1 or the next free, and goes on with ids alone. Caller holds say.
+func (c *Conversation) branch(ctx context.Context) error {
+	kept, ids, events := c.snapshot()
+	id := kept.ID()
+	var err error
+	for n := 1; ; n++ {
+		if err = c.m.store.Rename(id, fmt.Sprintf("%s~%d", id, n)); !isExists(err) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	own, err := c.m.store.Create(id, c.m.space)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := own.AddEvent(e.encode()); err != nil {
+			return err
+		}
+	}
+	if err := c.copyTokens(ctx, own, kept, 0, len(ids)); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.kept = own
+	c.mu.Unlock()
+	return nil
+}
+
+// copyTokens appends tokens from to to-1 of src to dst, with what was seen of them: exact records, and rows with the same bits.
+func (c *Conversation) copyTokens(ctx context.Context, dst, src *cache.Conversation, from, to int) error {
+	ids := src.Tokens()
+	for at := from; at < to; at += chunk {
+		end := min(at+chunk, to)
+		resid, err := src.Rows(ctx, at, end, c.m.residuals)
+		if err != nil {
+			return err
+		}
+		toks := make([]cache.Token, end-at)
+		for i := range toks {
+			rec, err := src.Record(at + i)
+			if err != nil {
+				return err
+			}
+			toks[i] = cache.Token{ID: ids[at+i], Record: rec}
+		}
+		if err := dst.Append(toks, resid); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package lens
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/gopherlens/gopherlens/cache"
+	"github.com/gopherlens/gopherlens/lensapi/forward"
+	"github.com/gopherlens/gopherlens/lensapi/tokenizer"
+)
+
+// An event is what a conversation keeps besides its tokens, in order: which message a span of tokens belongs to, and how an answer was made.
+// The text of an answer is not kept: its tokens say it.
+type event struct {
+	Kind string `json:"kind"`
+	Turn int    `json:"turn,omitempty"`
+
+	Role     string    `json:"role,omitempty"` // of an eventMessage
+	Text     string    `json:"text,omitempty"`
+	Segments []segment `json:"segments,omitempty"` // the tokens it adds
+
+	Start    int               `json:"start,omitempty"` // of an eventGenerate and eventGenerated: first position of the answer
+	End      int               `json:"end,omitempty"`   // of an eventGenerated: the position after its last
+	Sampling *forward.Sampling `json:"sampling,omitempty"`
+	Max      int               `json:"max_tokens,omitempty"`
+	Stop     Stop              `json:"stop,omitempty"`
+}
+
+const (
+	eventPrompt    = "prompt"    // the conversation is one prompt, captured by LogitLens
+	eventMessage   = "message"   // tokens that were given: a message with the markup of the chat template
+	eventGenerate  = "generate"  // an answer begins; without an eventGenerated after it, it was cut off
+	eventGenerated = "generated" // an answer is complete
+)
+
+// A segment is a span of positions [Start, End). Template tokens are the markup that the model's chat template puts around messages.
+type segment struct {
+	Start    int  `json:"start"`
+	End      int  `json:"end"`
+	Template bool `json:"template,omitempty"`
+}
+
+func (e event) encode() json.RawMessage {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // an event holds nothing that JSON cannot say
+	}
+	return b
+}
+
+func decodeEvents(raw []cache.Event) ([]event, error) {
+	out := make([]event, len(raw))
+	for i, r := range raw {
+		if err := json.Unmarshal(r.Data, &out[i]); err != nil {
+			return nil, fmt.Errorf("event %d: %w", i, err)
+		}
+	}
+	return out, nil
+}
+
+// span is a stretch of a conversation's tokens as a reader sees it.
+type span struct {
+	segment
+	turn      int
+	role      string
+	generated bool
+}
+
+// history is what events say of a conversation's tokens: its messages, and the spans its tokens belong to.
+type history struct {
+	messages []tokenizer.Message
+	spans    []span
+	chat     bool // messages came through a chat template
+}
+
+// read goes through the events of a conversation that holds ids. An answer that was cut off ends where the next message begins, or with the tokens.
+func readHistory(events []event, ids []int, decode func([]int) string) history {
+	var h history
+	answer := func(start, end, turn int) {
+		end = min(end, len(ids))
+		if start < end {
+			h.messages = append(h.messages, tokenizer.Message{Role: roleAssistant, Content: decode(ids[start:end])})
+			h.spans = append(h.spans, span{segment{start, end, false}, turn, roleAssistant, true})
+		}
+	}
+	var open *event
+	closeAt := func(end int) {
+		if open != nil {
+			answer(open.Start, end, open.Turn)
+			open = nil
+		}
+	}
+	for i, e := range events {
+		switch e.Kind {
+		case eventMessage:
+			if len(e.Segments) > 0 {
+				closeAt(e.Segments[0].Start)
+			}
+			h.chat = h.chat || e.Role != rolePrompt
+			h.messages = append(h.messages, tokenizer.Message{Role: e.Role, Content: e.Text})
+			for _, s := range e.Segments {
+				h.spans = append(h.spans, span{s, e.Turn, e.Role, false})
+			}
+		case eventGenerate:
+			open = &events[i]
+		case eventGenerated:
+			closeAt(e.End)
+		}
+	}
+	closeAt(len(ids))
+	return h
+}
+
+// dropUnread leaves out a last message that the model had not read to its end when the process was killed: nobody was told that it was said.
+func dropUnread(ids []int, events []event) ([]int, []event) {
+	last := len(events)
+	for last > 0 && events[last-1].Kind == eventGenerate && events[last-1].Start > len(ids) {
+		last--
+	}
+	first, start, end := last, len(ids), 0
+	for first > 0 && events[first-1].Kind == eventMessage {
+		first--
+		for _, s := range events[first].Segments {
+			start, end = min(start, s.Start), max(end, s.End)
+		}
+	}
+	if end <= len(ids) {
+		return ids, events
+	}
+	return ids[:start:start], events[:first:first]
+}

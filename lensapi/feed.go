@@ -1,0 +1,78 @@
+package lens
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gopherlens/gopherlens/cache"
+	"github.com/gopherlens/gopherlens/lensapi/forward"
+)
+
+// feeder runs one sequence through the model and makes the lens record of every position. One goroutine at a time.
+type feeder struct {
+	m    *Model
+	sess *forward.Session
+	k    int       // candidates kept per cell
+	last []float32 // logits of the last position fed, [rows, d_vocab]: the next token is sampled from its last row, and scored by all
+	rows []row     // the lens of that position
+}
+
+// chunk bounds what one step holds in memory and how long an interrupt waits.
+const chunk = 32
+
+func (m *Model) newFeeder(k int) *feeder { return &feeder{m: m, sess: m.run.NewSession(), k: k} }
+
+// feed extends the sequence by ids and hands the finished positions to sink, in order, before it goes on: what sink has taken is safe.
+// A failed feeder must be dropped: the model may have read further than sink knows.
+func (f *feeder) feed(ctx context.Context, ids []int, sink func(toks []cache.Token, resid []float32) error) error {
+	n, d := len(f.m.rowNames), f.m.cfg.DModel
+	for len(ids) > 0 {
+		part := ids[:min(chunk, len(ids))]
+		ids = ids[len(part):]
+		at := f.sess.Len()
+		trace, err := f.sess.Extend(ctx, part)
+		if err != nil {
+			return err
+		}
+		toks := make([]cache.Token, len(part))
+		for i, id := range part {
+			rec := record{}
+			if f.last != nil {
+				rec.self = scoreNext(f.last, f.rows, id)
+			}
+			// The model's own output and the lens are one call: the last row is what the sampler reads.
+			if f.last, err = f.m.run.Logits(ctx, trace.Resid[i*n*d:(i+1)*n*d]); err != nil {
+				return err
+			}
+			if f.rows, err = lensRows(f.last, n, f.k); err != nil {
+				return fmt.Errorf("position %d: %w", at+i, err)
+			}
+			rec.rows = f.rows
+			toks[i] = cache.Token{ID: id, Record: rec.encode()}
+		}
+		if err := sink(toks, trace.Resid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logits is the model's own output at the last position fed, [d_vocab].
+func (f *feeder) logits() []float32 { return f.last[len(f.last)-f.m.cfg.DVocab:] }
+
+// reread feeds ids that are recorded already, to bring the model's attention cache back; nothing is stored.
+func (f *feeder) reread(ctx context.Context, ids []int) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	n, d := len(f.m.rowNames), f.m.cfg.DModel
+	trace, err := f.sess.Extend(ctx, ids)
+	if err != nil {
+		return err
+	}
+	if f.last, err = f.m.run.Logits(ctx, trace.Resid[(len(ids)-1)*n*d:]); err != nil {
+		return err
+	}
+	f.rows, err = lensRows(f.last, n, f.k)
+	return err
+}

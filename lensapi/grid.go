@@ -1,0 +1,195 @@
+package lens
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gopherlens/gopherlens/plots"
+)
+
+// Variant names what is done to a residual row before it is unembedded. Tools call different things "logit lens"; here it is always said which.
+type Variant string
+
+// Normed applies the model's final norm, recomputed on each row, and its unembedding: logits(row) = unembed(norm_final(row)).
+// It is the lens of nostalgebraist (2020) and of the tuned-lens library.
+const Normed Variant = "normed"
+
+// Token is one token as the model reads it.
+type Token struct {
+	ID    int
+	Bytes []byte // what it stands for; not always whole UTF-8 characters
+}
+
+// Text is the token's text, or its display form when its bytes are not whole characters. It is for people: distinct tokens can share a text, so never use it as a key.
+func (t Token) Text() string {
+	if utf8.Valid(t.Bytes) {
+		return string(t.Bytes)
+	}
+	return plots.Glyphs(t.Bytes)
+}
+
+// Candidate is a token that a row holds likely to come next.
+type Candidate struct {
+	ID      int     `json:"id"`
+	Token   string  `json:"token"`   // its text, as Token.Text gives it
+	Logit   float64 `json:"logit"`   // exactly the model's float32
+	Logprob float64 `json:"logprob"` // nats
+	Rank    int     `json:"rank"`    // 1 + number of tokens with a strictly greater logit
+}
+
+// Next is how a cell scored the token that really came at the next position.
+type Next struct {
+	ID      int     `json:"id"`
+	Logprob float64 `json:"logprob"` // nats
+	Rank    int     `json:"rank"`
+}
+
+// Cell is the lens at one row and position: what the model was about to say there. Entropy, KL and log-partition are in nats; KL is
+// sum p_model (ln p_model - ln p_cell), 0 in the last row. Next is nil at the last position.
+type Cell struct {
+	Entropy      float64     `json:"entropy"`
+	KL           float64     `json:"kl"`
+	LogPartition float64     `json:"log_partition"`
+	Top          []Candidate `json:"top"`
+	Next         *Next       `json:"next"`
+
+	answer score
+}
+
+// Grid is a logit lens over rows and positions. Its JSON form is stable: see API.md.
+//
+// Logits at position p predict the token at p+1. The last row is the model's own output: the same numbers its sampler saw.
+type Grid struct {
+	Model       string   `json:"model"`
+	ModelDigest string   `json:"model_digest"`
+	Variant     Variant  `json:"variant"`
+	BOS         bool     `json:"bos"`    // whether the first token fed is the model's beginning-of-sequence token
+	IDs         []int    `json:"ids"`    // exactly the ids fed
+	Tokens      []string `json:"tokens"` // their texts
+	Rows        []string `json:"rows"`   // embed, 0_post, ...: the order of the residual stream
+	Cells       [][]Cell `json:"cells"`  // [row][position]
+	tokens      []Token  // of the ids fed
+	first       int      // position of the first column, when the grid is a part of a conversation
+	bytes       func(id int) []byte
+	dVocab      int
+}
+
+func (m *Model) newGrid(ids []int) *Grid {
+	g := &Grid{Model: m.name, ModelDigest: m.digest, Variant: Normed, IDs: ids, Rows: m.rowNames,
+		Cells: make([][]Cell, len(m.rowNames)), bytes: m.tok.Bytes, dVocab: m.cfg.DVocab}
+	for _, id := range ids {
+		t := m.token(id)
+		g.tokens = append(g.tokens, t)
+		g.Tokens = append(g.Tokens, t.Text())
+	}
+	bos, ok := m.tok.BOS()
+	g.BOS = ok && len(ids) > 0 && ids[0] == bos
+	return g
+}
+
+// cells turns the record of one position, and that of the position after it where there is one, into that position's column.
+func (m *Model) cells(rec record, next *record, nextID, top int) []Cell {
+	out := make([]Cell, len(rec.rows))
+	for i, r := range rec.rows {
+		c := Cell{Entropy: r.entropy, KL: r.kl, LogPartition: r.logPartition, answer: r.answer}
+		for j, h := range r.top[:min(top, len(r.top))] {
+			rank := j + 1
+			if j > 0 && h.logit == r.top[j-1].logit {
+				rank = c.Top[j-1].Rank
+			}
+			c.Top = append(c.Top, Candidate{ID: h.id, Token: m.token(h.id).Text(), Logit: float64(h.logit),
+				Logprob: float64(h.logit) - r.logPartition, Rank: rank})
+		}
+		if next != nil {
+			c.Next = &Next{ID: nextID, Logprob: next.self[i].logprob, Rank: next.self[i].rank}
+		}
+		out[i] = c
+	}
+	return out
+}
+
+// Heatmap draws the grid: rows bottom-up, the input token below each column, the actual next token above (with * where the model's own first choice was right),
+// the first choice of each cell as text, and colour by scale.
+func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
+	h := plots.Heatmap{Title: "Logit lens (" + string(g.Variant) + ")", Caption: g.caption(), Rows: g.Rows, Scale: scale, Max: float64(g.dVocab)}
+	if scale == plots.Entropy {
+		h.Max = math.Log(float64(g.dVocab)) // the entropy of knowing nothing
+	}
+	for p := range g.IDs {
+		col := plots.Column{Position: g.first + p, Below: plots.Glyphs(g.tokens[p].Bytes)}
+		if n := g.Cells[len(g.Cells)-1][p].Next; n != nil {
+			col.Above = plots.Glyphs(g.bytes(n.ID))
+			col.Hit = n.Rank == 1
+		}
+		h.Columns = append(h.Columns, col)
+	}
+	for _, row := range g.Cells {
+		line := make([]plots.Cell, len(row))
+		for p, c := range row {
+			line[p] = plots.Cell{Text: plots.Glyphs(g.bytes(c.Top[0].ID)), Value: c.value(scale)}
+		}
+		h.Cells = append(h.Cells, line)
+	}
+	fig, err := h.Draw()
+	return fig, wrap(Invalid, err, "drawing the heatmap")
+}
+
+// value is what a scale colours a cell by: the probability of the token shown, the entropy, the KL, or the rank of the model's own first choice.
+func (c Cell) value(s plots.Scale) float64 {
+	switch s {
+	case plots.Entropy:
+		return c.Entropy
+	case plots.KL:
+		return c.KL
+	case plots.Rank:
+		return float64(c.answer.rank)
+	default:
+		return math.Exp(c.Top[0].Logprob)
+	}
+}
+
+// MIMEBundle shows the grid as its table in text and the heatmap coloured by probability.
+func (g *Grid) MIMEBundle() map[string]any {
+	b := map[string]any{}
+	if fig, err := g.Heatmap(plots.Probability); err == nil {
+		b = fig.MIMEBundle()
+	}
+	b["text/plain"] = g.String()
+	return b
+}
+
+func (g *Grid) caption() string {
+	bos := "no BOS"
+	if g.BOS {
+		bos = "BOS " + g.Tokens[0]
+	}
+	return fmt.Sprintf("%s (%s) · lens %s · %s", g.Model, g.ModelDigest[:12], g.Variant, bos)
+}
+
+// String is the grid as a table: one line a row, the model's own output on top, the first choice and its probability in each cell.
+func (g *Grid) String() string {
+	const perBlock = 8
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\na cell is what its row would say after the token at the head of its column\n", g.caption())
+	for from := 0; from < len(g.IDs); from += perBlock {
+		to := min(from+perBlock, len(g.IDs))
+		var t table
+		head := []string{"row"}
+		for p := from; p < to; p++ {
+			head = append(head, fmt.Sprintf("%d %s", g.first+p, plots.Glyphs(g.tokens[p].Bytes)))
+		}
+		t.add(head...)
+		for i := len(g.Rows) - 1; i >= 0; i-- {
+			line := []string{g.Rows[i]}
+			for p := from; p < to; p++ {
+				top := g.Cells[i][p].Top[0]
+				line = append(line, plots.Glyphs(g.bytes(top.ID))+" "+prob(top.Logprob))
+			}
+			t.add(line...)
+		}
+		b.WriteString("\n" + t.String())
+	}
+	return b.String()
+}

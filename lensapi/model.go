@@ -1,0 +1,217 @@
+package lens
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gopherlens/gopherlens/cache"
+	"github.com/gopherlens/gopherlens/lensapi/forward"
+	"github.com/gopherlens/gopherlens/lensapi/model"
+	"github.com/gopherlens/gopherlens/lensapi/teach"
+	"github.com/gopherlens/gopherlens/lensapi/tokenizer"
+	"github.com/gopherlens/gopherlens/lensapi/weights"
+)
+
+// Model is a transformer with its tokenizer and the cache of everything seen through it. It is safe for concurrent use.
+type Model struct {
+	name     string
+	digest   string // of config and weights
+	cfg      model.Config
+	rowNames []string
+	tok      *tokenizer.Tokenizer
+	run      *forward.Runner
+	store    *cache.Store
+	space    cache.Space
+	free     func() error // gives the shared store back
+}
+
+// LoadOptions chooses what Load leaves to defaults.
+type LoadOptions struct {
+	// CacheDir is the cache folder. Default: GOPHERLENS_CACHE_DIR, else the folder "gopherlens" in the user's cache folder.
+	CacheDir string
+}
+
+// Embedded is the name of the model inside the binary.
+const Embedded = "teach"
+
+// Load loads a model: "teach", which is embedded, or a folder in Hugging Face layout (config.json, model.safetensors or its shards, tokenizer.json).
+// Weights are validated on the way: a missing, extra or misshapen tensor is an error that lists them all.
+func Load(name string) (*Model, error) { return LoadWith(name, LoadOptions{}) }
+
+// LoadWith is Load with options.
+func LoadWith(name string, opt LoadOptions) (*Model, error) {
+	fsys, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	m, err := load(name, fsys)
+	if err != nil {
+		return nil, wrap(Unavailable, err, "loading model %s", name)
+	}
+	dir, err := CacheDir(opt.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	if m.store, m.free, err = shared.open(dir); err != nil {
+		return nil, wrap(Unavailable, err, "opening the cache")
+	}
+	return m, nil
+}
+
+func open(name string) (fs.FS, error) {
+	if name == Embedded {
+		return teach.FS(), nil
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, notFoundf("no model %q: give %q, the embedded one, or a folder with config.json, model.safetensors and tokenizer.json", name, Embedded)
+	case err != nil:
+		return nil, wrap(Unavailable, err, "opening model %s", name)
+	case !info.IsDir():
+		return nil, invalidf("model %q is a file: give the folder that holds config.json, model.safetensors and tokenizer.json", name)
+	}
+	return os.DirFS(name), nil
+}
+
+// maxConfig bounds config.json; real ones have a few kB.
+const maxConfig = 1 << 20
+
+func load(name string, fsys fs.FS) (*Model, error) {
+	f, err := fsys.Open("config.json")
+	if err != nil {
+		return nil, err
+	}
+	config, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	if len(config) > maxConfig {
+		return nil, fmt.Errorf("config.json has more than %d bytes", maxConfig)
+	}
+	w, err := weights.Open(fsys)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	mod, err := model.Load(config, w)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := tokenizer.Load(fsys)
+	if err != nil {
+		return nil, err
+	}
+	cfg := mod.Config()
+	wd, err := w.Digest()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(wd + "\n" + string(config)))
+	m := &Model{name: displayName(name), digest: hex.EncodeToString(sum[:]), cfg: cfg, rowNames: mod.Rows(), tok: tok, run: forward.New(mod)}
+	m.space = cache.Space{Numerics: forward.Numerics, Model: m.digest, Tokenizer: tok.Digest(), Rows: len(m.rowNames), DModel: cfg.DModel}
+	return m, nil
+}
+
+// displayName is the folder's own name: figures are published, and a path would say more about the machine than about the model.
+func displayName(name string) string {
+	if abs, err := filepath.Abs(name); err == nil && name != Embedded {
+		return filepath.Base(abs)
+	}
+	return name
+}
+
+// Close gives the model's share of the cache back. The model must not be used after it.
+func (m *Model) Close() error { return m.free() }
+
+// Name is the name the model was loaded by: for a folder, the folder's own name.
+func (m *Model) Name() string { return m.name }
+
+// Digest is the hex SHA-256 of the model's config.json and weights: equal digests, equal numbers.
+func (m *Model) Digest() string { return m.digest }
+
+// Rows names the rows of the residual stream in order: embed, 0_post, ..., the last of which the model unembeds.
+func (m *Model) Rows() []string { return append([]string(nil), m.rowNames...) }
+
+// Config says the model's family and sizes.
+func (m *Model) Config() model.Config { return m.cfg }
+
+// String is one line about the model.
+func (m *Model) String() string {
+	c := m.cfg
+	return fmt.Sprintf("%s: %s, %d layers, d_model %d, %d heads, d_vocab %d, context %d, sha256 %s",
+		m.name, c.Family, c.NLayers, c.DModel, c.NHeads, c.DVocab, c.NCtx, m.digest[:12])
+}
+
+// Encode returns the token ids of text, with no BOS added. Special tokens written out in the text are recognised.
+func (m *Model) Encode(text string) ([]int, error) {
+	ids, err := m.tok.Encode(text)
+	return ids, wrap(Invalid, err, "tokenizing")
+}
+
+// Decode returns the text of ids, special tokens left out.
+func (m *Model) Decode(ids []int) string { return m.tok.Decode(ids) }
+
+func (m *Model) token(id int) Token { return Token{ID: id, Bytes: m.tok.Bytes(id)} }
+
+// check refuses ids that the model cannot read, before anything is computed.
+func (m *Model) check(ids []int) error {
+	if len(ids) == 0 {
+		return invalidf("the prompt is empty: give at least one token")
+	}
+	if len(ids) > m.cfg.NCtx {
+		return invalidf("the prompt has %d tokens; %s reads at most %d", len(ids), m.name, m.cfg.NCtx)
+	}
+	for p, id := range ids {
+		if id < 0 || id >= m.cfg.DVocab {
+			return invalidf("token id %d at position %d is not in the vocabulary of %s: ids go from 0 to %d", id, p, m.name, m.cfg.DVocab-1)
+		}
+	}
+	return nil
+}
+
+// Status says what the cache holds and how much the model has computed since it was loaded.
+type Status struct {
+	Cache   cache.Status  `json:"cache"`
+	Forward forward.Stats `json:"forward"` // passes and tokens fed since Load: zero when all came from the cache
+}
+
+// Status is cheap to call.
+func (m *Model) Status() Status { return Status{m.store.Status(), m.run.Stats()} }
+
+// String is the status for people.
+func (s Status) String() string {
+	return fmt.Sprintf("forward passes since load: %d (%d tokens)\n%s", s.Forward.Passes, s.Forward.Tokens, strings.TrimRight(s.Cache.String(), "\n"))
+}
+
+// Residuals are residual-stream rows read back from the cache: Data is [Positions, rows, d_model], stored as float16.
+type Residuals struct {
+	Rows      []string
+	Positions int
+	DModel    int
+	Data      []float32
+}
+
+// At returns one row at one position, [d_model].
+func (r *Residuals) At(row, position int) []float32 {
+	i := (position*len(r.Rows) + row) * r.DModel
+	return r.Data[i : i+r.DModel]
+}
+
+// residuals runs the model over ids for rows that the cache has lost: [len(ids), rows, d_model].
+func (m *Model) residuals(ctx context.Context, ids []int) ([]float32, error) {
+	t, err := m.run.NewSession().Extend(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return t.Resid, nil
+}
