@@ -1,0 +1,177 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path"
+)
+
+// Problem is something in a cache folder that is not as it was written.
+type Problem struct {
+	File   string // path inside the folder
+	Offset int64  // first byte concerned
+	Err    error
+}
+
+func (p Problem) String() string { return fmt.Sprintf("%s at byte %d: %v", p.File, p.Offset, p.Err) }
+
+// Check reads everything in a cache folder and gives what is wrong with it: checksums, formats, positions, shapes and
+// keys that do not fit, files that should not be there. It changes nothing and takes no locks; while a process
+// writes, an unfinished frame at the end of its logs shows as a problem. Rows that are not stored are none, since
+// they can be recomputed, and neither are blocks no longer named, which a sweep removes.
+func Check(dir string) iter.Seq[Problem] {
+	return func(yield func(Problem) bool) {
+		d, err := openDisk(dir)
+		if err != nil {
+			yield(Problem{dir, 0, err})
+			return
+		}
+		defer d.Close()
+		ck := checker{disk: d, yield: yield, spaces: map[blockKey]Space{}}
+		ck.run(dir)
+	}
+}
+
+type checker struct {
+	disk    filesystem
+	yield   func(Problem) bool
+	stopped bool
+	spaces  map[blockKey]Space // of the blocks named by conversations
+}
+
+func (ck *checker) problem(file string, err error) {
+	if err == nil || ck.stopped {
+		return
+	}
+	p := Problem{File: file, Err: err}
+	var corrupt *CorruptError
+	var bad *damage
+	if errors.As(err, &corrupt) {
+		p = Problem{corrupt.File, corrupt.Offset, corrupt.Err}
+	} else if errors.As(err, &bad) {
+		p = Problem{file, bad.offset, bad.err}
+	}
+	ck.stopped = !ck.yield(p)
+}
+
+func (ck *checker) run(dir string) {
+	known, err := readVersion(ck.disk, dir)
+	if err == nil && !known {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		ck.problem(versionFile, err)
+		return
+	}
+	entries, err := ck.disk.ReadDir("conv")
+	ck.problem("conv", err)
+	for _, e := range entries {
+		if ck.stopped {
+			return
+		}
+		name := "conv/" + e.Name()
+		if _, ok := idOfDir(e.Name()); !ok || !e.IsDir() {
+			ck.problem(name, errors.New("not the folder of a conversation"))
+			continue
+		}
+		ck.conversation(name)
+	}
+	ck.blocks()
+}
+
+func (ck *checker) conversation(dir string) {
+	meta, err := readMetadata(ck.disk, dir)
+	if err != nil {
+		ck.problem(dir+"/metadata.json", err)
+		return
+	}
+	var st state
+	sc, err := readTokens(ck.disk, dir, rootKey(meta.Space), &st, false)
+	ck.segment(dir+"/tokens.log", sc, err)
+	for _, k := range st.keys {
+		ck.spaces[k] = meta.Space
+	}
+	sc, _, err = readTail(ck.disk, dir, meta.Space, &st)
+	ck.segment(dir+"/tail.wal", sc, err)
+	entries, err := ck.disk.ReadDir(dir)
+	ck.problem(dir, err)
+	for _, e := range entries {
+		switch e.Name() {
+		case "metadata.json", "tokens.log", "tail.wal":
+		default:
+			ck.problem(path.Join(dir, e.Name()), errors.New("not a file of a conversation"))
+		}
+	}
+}
+
+func (ck *checker) segment(name string, sc scan, err error) {
+	switch {
+	case err != nil:
+		ck.problem(name, err)
+	case sc.bad != nil:
+		ck.problem(name, &CorruptError{name, sc.good, sc.bad})
+	case sc.torn:
+		ck.problem(name, &CorruptError{name, sc.good, errors.New("the file ends inside a frame")})
+	}
+}
+
+// blocks checks every block file. A block that no conversation names tells its own shape.
+func (ck *checker) blocks() {
+	dirs, err := ck.disk.ReadDir("blocks")
+	ck.problem("blocks", err)
+	for _, dir := range dirs {
+		files, err := ck.disk.ReadDir("blocks/" + dir.Name())
+		ck.problem("blocks/"+dir.Name(), err)
+		for _, f := range files {
+			if ck.stopped {
+				return
+			}
+			name := "blocks/" + dir.Name() + "/" + f.Name()
+			key, ok := parseBlockKey(f.Name())
+			if !ok || key.path() != name {
+				ck.problem(name, errors.New("not the name of a block"))
+				continue
+			}
+			ck.problem(name, ck.block(key))
+		}
+	}
+}
+
+func (ck *checker) block(key blockKey) error {
+	sp, ok := ck.spaces[key]
+	if !ok {
+		var err error
+		if sp, err = shardSpace(ck.disk, key.path()); err != nil {
+			return err
+		}
+	}
+	data, err := readSmall(ck.disk, key.path(), maxShardSize(sp))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // swept meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	_, err = parseShard(key, sp, data)
+	return err
+}
+
+// shardSpace reads the shape from a block's header.
+func shardSpace(d filesystem, name string) (Space, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return Space{}, err
+	}
+	defer f.Close()
+	var h [shardFixed]byte
+	if _, err := f.ReadAt(h[:], 0); err != nil {
+		return Space{}, damaged(0, "no header: %w", err)
+	}
+	sp := headerSpace(h[:])
+	if err := sp.Validate(); err != nil {
+		return Space{}, damaged(16, "%w", err)
+	}
+	return sp, nil
+}

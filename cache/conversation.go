@@ -1,0 +1,172 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Token is one token of a conversation.
+type Token struct {
+	ID     int    // 0 to 2^31-1
+	Record []byte // what the lens showed, opaque and exact; at most MaxRecord bytes
+}
+
+// Event is a note between tokens: a turn, the sampling used.
+type Event struct {
+	At   int             // tokens known when it was added
+	Data json.RawMessage // valid JSON, at most MaxRecord bytes
+}
+
+// Info describes a conversation.
+type Info struct {
+	ID      string
+	Space   Space
+	Tokens  int
+	Created time.Time
+	Updated time.Time // last write to its tokens or events
+}
+
+// Conversation is an append-only sequence of tokens in one [Space]. It is safe for concurrent use.
+type Conversation struct {
+	s    *Store
+	meta metadata
+	root blockKey // of the space
+
+	// wmu serialises writers and reloads; it is held during disk writes and never by readers.
+	wmu     sync.Mutex
+	w       *writer     // open logs, nil until the first append and after a failed one
+	lock    io.Closer   // held with or without w, nil until the first append
+	writing atomic.Bool // lock is held: no other process can have added anything
+
+	mu    sync.RWMutex
+	id    string
+	gone  bool // deleted, or replaced by another process
+	state state
+}
+
+// state is what a conversation holds in memory. Its slices only grow, so a copy of the struct taken under the lock
+// stays valid without it; only tail is copied element by element.
+type state struct {
+	tokens  []int
+	records [][]byte // nil until the conversation is handed out: an index over many needs only tokens
+	events  []Event
+	full    bool // records and events are loaded
+	keys    []blockKey
+	tail    [BlockTokens]encRow // rows of the incomplete block by position mod 16; nil: not known
+	logEnd  int64               // bytes of the token log read
+	log     fs.FileInfo         // the token log as it was read last, nil if it was not there or this process writes it
+	updated time.Time
+}
+
+// metadata is metadata.json.
+type metadata struct {
+	Format  int       `json:"format"`
+	UID     string    `json:"uid"` // tells a conversation from a later one of the same id
+	Created time.Time `json:"created"`
+	Space   Space     `json:"space"`
+}
+
+const maxMetadata = 64 << 10
+
+func convPath(id string) string { return "conv/" + dirName(id) }
+
+func readMetadata(d filesystem, dir string) (metadata, error) {
+	name := dir + "/metadata.json"
+	data, err := readSmall(d, name, maxMetadata)
+	if err != nil {
+		return metadata{}, err
+	}
+	var m metadata
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(&m); err != nil {
+		return metadata{}, &CorruptError{name, dec.InputOffset(), err}
+	}
+	if m.Format != formatMajor {
+		return metadata{}, fmt.Errorf("%s: format %d: %w (known: %d)", name, m.Format, ErrVersion, formatMajor)
+	}
+	if err := m.Space.Validate(); err != nil {
+		return metadata{}, &CorruptError{name, 0, err}
+	}
+	return m, nil
+}
+
+// ID of the conversation; it changes with [Store.Rename].
+func (c *Conversation) ID() string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.id
+}
+
+// Space that the rows of the conversation belong to.
+func (c *Conversation) Space() Space { return c.meta.Space }
+
+// Len is the number of tokens.
+func (c *Conversation) Len() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.state.tokens)
+}
+
+// Tokens returns a copy of the token ids.
+func (c *Conversation) Tokens() []int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Clone(c.state.tokens)
+}
+
+// Events returns the events in the order they were added. The caller may change the result.
+func (c *Conversation) Events() []Event {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := make([]Event, len(c.state.events))
+	for i, e := range c.state.events {
+		out[i] = Event{e.At, bytes.Clone(e.Data)}
+	}
+	return out
+}
+
+// Record returns a copy of the lens record of the token at pos.
+func (c *Conversation) Record(pos int) ([]byte, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if pos < 0 || pos >= len(c.state.records) {
+		return nil, fmt.Errorf("conversation %s: position %d is not in 0..%d", c.id, pos, len(c.state.records)-1)
+	}
+	return bytes.Clone(c.state.records[pos]), nil
+}
+
+// Info describes the conversation.
+func (c *Conversation) Info() Info {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return Info{ID: c.id, Space: c.meta.Space, Tokens: len(c.state.tokens), Created: c.meta.Created, Updated: c.state.updated}
+}
+
+// snapshot copies the state and says whether the conversation is still there.
+func (c *Conversation) snapshot() (state, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.gone {
+		return state{}, fmt.Errorf("conversation %s: %w", c.id, ErrNotFound)
+	}
+	return c.state, nil
+}
+
+func (c *Conversation) setState(st state) {
+	c.mu.Lock()
+	c.state = st
+	c.mu.Unlock()
+}
+
+func (c *Conversation) isGone() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.gone
+}

@@ -1,0 +1,214 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	dirPerm  = 0o700 // conversations are private
+	filePerm = 0o600
+)
+
+// filesystem is what the store asks of a disk. It exists so that tests can make any single operation fail. Names are
+// slash-separated and relative to the cache folder.
+type filesystem interface {
+	// Open opens an existing regular file for reading; a link, pipe or folder is refused.
+	Open(name string) (file, error)
+	// OpenWrite opens a regular file for reading and writing, making it if need be. With excl it must not exist.
+	OpenWrite(name string, excl bool) (file, error)
+	MkdirAll(name string) error
+	Rename(from, to string) error
+	Remove(name string) error
+	RemoveAll(name string) error
+	Lstat(name string) (fs.FileInfo, error)
+	ReadDir(name string) ([]fs.DirEntry, error)
+	Touch(name string) error
+	// SyncDir makes renames in a folder durable.
+	SyncDir(name string) error
+	// Lock takes the exclusive lock of that name or gives ErrLocked. The system drops it if the process dies.
+	Lock(name string) (io.Closer, error)
+	Close() error
+}
+
+type file interface {
+	io.Reader
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+	Stat() (fs.FileInfo, error)
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// osDisk is the disk below one folder. os.Root keeps every name, also through links, inside it.
+type osDisk struct {
+	dir  string
+	root *os.Root
+}
+
+func openDisk(dir string) (*osDisk, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &osDisk{dir, root}, nil
+}
+
+func (d *osDisk) Open(name string) (file, error) {
+	// Looking first avoids opening a pipe, which would wait for a writer.
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", name, errNotRegular)
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d *osDisk) OpenWrite(name string, excl bool) (file, error) {
+	flag := os.O_RDWR | os.O_CREATE
+	if excl {
+		flag |= os.O_EXCL
+	} else if info, err := d.root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", name, errNotRegular)
+	}
+	f, err := d.root.OpenFile(name, flag, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d *osDisk) MkdirAll(name string) error   { return d.root.MkdirAll(name, dirPerm) }
+func (d *osDisk) Rename(from, to string) error { return d.root.Rename(from, to) }
+func (d *osDisk) Remove(name string) error     { return d.root.Remove(name) }
+func (d *osDisk) RemoveAll(name string) error  { return d.root.RemoveAll(name) }
+func (d *osDisk) Close() error                 { return d.root.Close() }
+
+func (d *osDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+
+func (d *osDisk) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.ReadDir(-1)
+}
+
+func (d *osDisk) Touch(name string) error {
+	now := time.Now()
+	return d.root.Chtimes(name, now, now)
+}
+
+func (d *osDisk) SyncDir(name string) error {
+	if runtime.GOOS == "windows" {
+		return nil // a folder cannot be synced there; NTFS journals renames
+	}
+	f, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// Lock waits a moment, because a reader that repairs a torn log holds the lock for as long.
+func (d *osDisk) Lock(name string) (io.Closer, error) {
+	f, err := d.OpenWrite(name, false) // through the root: flock itself would follow a link out of the folder
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	l := flock.New(filepath.Join(d.dir, filepath.FromSlash(name)), flock.SetPermissions(filePerm))
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	ok, err := l.TryLockContext(ctx, 5*time.Millisecond)
+	switch {
+	case ok:
+		return l, nil
+	case err == nil || errors.Is(err, context.DeadlineExceeded):
+		return nil, ErrLocked
+	}
+	return nil, err
+}
+
+// tempName is a fresh name in the folder for unfinished files.
+func tempName() string { return "tmp/" + rand.Text() }
+
+// publish writes a whole file so that the name shows all of it or nothing: temporary file, sync, rename, sync of the
+// folder. Without durable both syncs are left out.
+func publish(d filesystem, name string, data []byte, durable bool) error {
+	tmp := tempName()
+	if err := writeNew(d, tmp, data, durable); err != nil {
+		return join(err, ignoreNotExist(d.Remove(tmp)))
+	}
+	if err := d.Rename(tmp, name); err != nil {
+		return join(err, ignoreNotExist(d.Remove(tmp)))
+	}
+	if !durable {
+		return nil
+	}
+	return d.SyncDir(path.Dir(name))
+}
+
+func writeNew(d filesystem, name string, data []byte, durable bool) error {
+	f, err := d.OpenWrite(name, true)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	if err == nil && durable {
+		err = f.Sync()
+	}
+	return join(err, f.Close())
+}
+
+func ignoreNotExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// readSmall reads a file of at most limit bytes.
+func readSmall(d filesystem, name string, limit int64) ([]byte, error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, &CorruptError{name, 0, fmt.Errorf("%d bytes, at most %d allowed", info.Size(), limit)}
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, err
+	}
+	return data, nil
+}

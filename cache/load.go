@@ -1,0 +1,276 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+)
+
+// readTokens scans the token log of a conversation from st.logEnd on and adds what it finds to st. With full, lens
+// records and events are kept too. The damage found is described by the scan, never repaired here.
+func readTokens(d filesystem, dir string, root blockKey, st *state, full bool) (scan, error) {
+	st.full = full
+	f, err := d.Open(dir + "/tokens.log")
+	if errors.Is(err, fs.ErrNotExist) {
+		return scan{}, nil // no token was ever appended
+	}
+	if err != nil {
+		return scan{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return scan{}, err
+	}
+	n := len(st.tokens)
+	sc, err := scanSegment(f, st.logEnd, info.Size(), tokensMagic, MaxRecord, func(f frame) error {
+		return st.add(f, full)
+	})
+	if err != nil {
+		return sc, fmt.Errorf("%s/tokens.log: %w", dir, err)
+	}
+	st.keys = extendKeys(root, st.keys, st.tokens)
+	if len(st.tokens)/BlockTokens != n/BlockTokens {
+		st.tail = [BlockTokens]encRow{} // they belong to a block that is complete now
+	}
+	st.logEnd, st.log, st.updated = sc.good, info, info.ModTime()
+	return sc, nil
+}
+
+// add takes one frame of the token log.
+func (st *state) add(f frame, full bool) error {
+	if f.at != len(st.tokens) {
+		return fmt.Errorf("frame for position %d where %d is next", f.at, len(st.tokens))
+	}
+	switch f.kind {
+	case frameToken:
+		st.tokens = append(st.tokens, f.id)
+		if full {
+			st.records = append(st.records, bytes.Clone(f.payload))
+		}
+	case frameEvent:
+		if !json.Valid(f.payload) {
+			return errors.New("event is not JSON")
+		}
+		if full {
+			st.events = append(st.events, Event{f.at, bytes.Clone(f.payload)})
+		}
+	default:
+		return fmt.Errorf("frame of kind %d in a token log", f.kind)
+	}
+	return nil
+}
+
+// readTail adds to st the rows of its incomplete block. Rows of other tokens, left by a write that was not finished
+// or by a block sealed since, are passed over; stale says that there are such.
+func readTail(d filesystem, dir string, sp Space, st *state) (sc scan, stale bool, err error) {
+	f, err := d.Open(dir + "/tail.wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return scan{}, false, nil
+	}
+	if err != nil {
+		return scan{}, false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return scan{}, false, err
+	}
+	first := len(st.tokens) / BlockTokens * BlockTokens
+	sc, err = scanSegment(f, 0, info.Size(), tailMagic, maxEncRow(sp), func(f frame) error {
+		if f.kind != frameRow {
+			return fmt.Errorf("frame of kind %d in a tail", f.kind)
+		}
+		row, err := parseRow(sp, f.payload)
+		if err != nil {
+			return err
+		}
+		if f.at < first || f.at >= len(st.tokens) || st.tokens[f.at] != f.id || st.tail[f.at%BlockTokens] != nil {
+			stale = true
+			return nil
+		}
+		st.tail[f.at%BlockTokens] = row
+		return nil
+	})
+	if err != nil {
+		return sc, stale, fmt.Errorf("%s/tail.wal: %w", dir, err)
+	}
+	return sc, stale, nil
+}
+
+// load reads a conversation. What is damaged is repaired if nobody is writing; a torn tail seen while another
+// process writes is its unfinished frame and is left alone.
+func (s *Store) load(id string, full bool) (*Conversation, error) {
+	dir := convPath(id)
+	meta, err := readMetadata(s.disk, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("conversation %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("conversation %s: %w", id, err)
+	}
+	c := &Conversation{s: s, meta: meta, id: id, root: rootKey(meta.Space)}
+	if err := c.reload(full); err != nil {
+		return nil, fmt.Errorf("conversation %s: %w", id, err)
+	}
+	return c, nil
+}
+
+// reload replaces the state by what is on disk, repairing it if possible. wmu is held, or c is not shared yet.
+func (c *Conversation) reload(full bool) error {
+	st, damaged, err := c.scanAll(full)
+	if err != nil {
+		return err
+	}
+	c.setState(st)
+	if !damaged || c.lock != nil {
+		return nil
+	}
+	lock, err := c.takeLock()
+	if errors.Is(err, ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		c.s.report("%v", err)
+		return nil
+	}
+	defer lock.Close()
+	st, err = c.repair(full)
+	if err != nil {
+		c.s.report("conversation %s is readable but could not be repaired: %v", c.ID(), err)
+		return nil
+	}
+	c.setState(st)
+	return nil
+}
+
+// scanAll reads both logs.
+func (c *Conversation) scanAll(full bool) (st state, damaged bool, err error) {
+	dir := convPath(c.ID())
+	tokens, err := readTokens(c.s.disk, dir, c.root, &st, full)
+	if err != nil {
+		return st, false, err
+	}
+	tail, _, err := readTail(c.s.disk, dir, c.meta.Space, &st)
+	if err != nil {
+		return st, false, err
+	}
+	return st, !tokens.clean() || !tail.clean(), nil
+}
+
+// repair reads both logs under the lock and cuts what cannot be read: a torn frame is dropped, since its write was
+// never acknowledged; anything else is moved to quarantine first. Both are reported.
+func (c *Conversation) repair(full bool) (state, error) {
+	var st state
+	dir := convPath(c.ID())
+	sc, err := readTokens(c.s.disk, dir, c.root, &st, full)
+	if err == nil {
+		err = c.cut(dir+"/tokens.log", sc)
+	}
+	if err != nil {
+		return st, err
+	}
+	sc, stale, err := readTail(c.s.disk, dir, c.meta.Space, &st)
+	if err == nil {
+		err = c.cut(dir+"/tail.wal", sc)
+	}
+	if err == nil && stale {
+		err = writeTail(c.s.disk, dir, &st, c.s.opt.Sync != SyncNever)
+	}
+	return st, err
+}
+
+// cut ends a segment after its last good frame.
+func (c *Conversation) cut(name string, sc scan) error {
+	if sc.clean() {
+		return nil
+	}
+	f, err := c.s.disk.OpenWrite(name, false)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if sc.bad != nil {
+		// Bytes behind a bad frame may be all that is left of tokens: keep them.
+		aside := fmt.Sprintf("quarantine/%s-%s-%d-%d", path.Base(path.Dir(name)), path.Base(name), sc.good, time.Now().UnixNano())
+		rest := io.NewSectionReader(f, sc.good, info.Size()-sc.good)
+		if err := copyAside(c.s.disk, aside, rest); err != nil {
+			return err
+		}
+		c.s.report("%v; the rest is kept as %s", &CorruptError{name, sc.good, sc.bad}, aside)
+		c.s.blocks.corrupt.Add(1)
+	} else {
+		c.s.report("%s: a write that was cut short at byte %d has been dropped (%d bytes)", name, sc.good, info.Size()-sc.good)
+	}
+	if err := f.Truncate(sc.good); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func copyAside(d filesystem, name string, r io.Reader) error {
+	f, err := d.OpenWrite(name, true)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.NewOffsetWriter(f, 0), r)
+	if err == nil {
+		err = f.Sync()
+	}
+	return join(err, f.Close())
+}
+
+// refresh brings in what another process has appended. It reports false if the conversation is not the one that was
+// read: deleted, or deleted and made again.
+func (c *Conversation) refresh(full bool) (same bool, err error) {
+	if c.writing.Load() {
+		return !c.isGone(), nil
+	}
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	if c.isGone() {
+		return false, nil
+	}
+	st, err := c.snapshot()
+	if err != nil {
+		return false, nil
+	}
+	full = full || st.full
+	dir := convPath(c.ID())
+	log, err := c.s.disk.Lstat(dir + "/tokens.log")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return true, err
+	}
+	// An index over many conversations asks often: nothing more is read while the log is untouched.
+	if err == nil && full == st.full && st.log != nil && os.SameFile(log, st.log) && log.Size() == st.log.Size() && log.ModTime().Equal(st.log.ModTime()) {
+		return true, nil
+	}
+	meta, err := readMetadata(c.s.disk, dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && meta.UID != c.meta.UID {
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	if full != st.full || log != nil && log.Size() < st.logEnd {
+		return true, c.reload(full)
+	}
+	if _, err := readTokens(c.s.disk, dir, c.root, &st, full); err != nil {
+		return true, err
+	}
+	if _, _, err := readTail(c.s.disk, dir, c.meta.Space, &st); err != nil {
+		return true, err
+	}
+	c.setState(st)
+	return true, nil
+}

@@ -1,0 +1,182 @@
+package cache
+
+import (
+	"container/list"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/ristretto/v2"
+)
+
+// memory keeps blocks within a budget of bytes. It is a hint: Add may be refused and anything may be gone at the next
+// Get. Keys name their content, so an entry is never updated. All methods are safe for concurrent use.
+type memory interface {
+	Get(key blockKey) (*block, bool)
+	Add(b *block)
+	Remove(key blockKey)
+	Stats() memoryStats
+}
+
+type memoryStats struct {
+	bytes, max int64
+	rejected   int64 // blocks not kept: dearer than the budget, or refused by the policy
+}
+
+// newMemory makes the cache of a policy and the function that ends it.
+func newMemory(policy string, maxBytes int64) (memory, func(), error) {
+	if policy == PolicyLRU {
+		return newLRU(maxBytes), func() {}, nil
+	}
+	m, err := newRistretto(maxBytes)
+	if err != nil {
+		return nil, nil, fmt.Errorf("memory cache of %d bytes: %w", maxBytes, err)
+	}
+	return m, m.close, nil
+}
+
+// ristrettoMemory guards ristretto's sharp edges; each rule below was measured against v2.4.2.
+type ristrettoMemory struct {
+	mu       sync.RWMutex // Close during a Set panics inside ristretto
+	closed   bool
+	c        *ristretto.Cache[string, *block] // integer keys would have no conflict hash
+	rejected atomic.Int64
+}
+
+func newRistretto(maxBytes int64) (*ristrettoMemory, error) {
+	m := new(ristrettoMemory)
+	// Ten counters per block expected; blocks of small models are about 16 KiB.
+	counters := min(max(maxBytes/(16<<10)*10, 1e4), 1e7)
+	c, err := ristretto.NewCache(&ristretto.Config[string, *block]{
+		NumCounters: counters,
+		MaxCost:     maxBytes,
+		BufferItems: 64,
+		// A slow callback lets queued values pile up outside the budget: only count.
+		OnReject: func(*ristretto.Item[*block]) { m.rejected.Add(1) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.c = c
+	return m, nil
+}
+
+func (m *ristrettoMemory) Get(key blockKey) (*block, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return nil, false
+	}
+	b, ok := m.c.Get(string(key[:]))
+	if !ok || b == nil || b.key != key { // ristretto compares hashes, not keys
+		return nil, false
+	}
+	return b, true
+}
+
+// Add waits until the block is visible: Set alone is asynchronous, and the reader that follows would miss.
+func (m *ristrettoMemory) Add(b *block) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return
+	}
+	if b.cost() >= m.c.MaxCost() { // Set would claim success and drop it
+		m.rejected.Add(1)
+		return
+	}
+	m.c.Set(string(b.key[:]), b, b.cost())
+	m.c.Wait()
+}
+
+func (m *ristrettoMemory) Remove(key blockKey) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if !m.closed {
+		m.c.Del(string(key[:]))
+		m.c.Wait()
+	}
+}
+
+func (m *ristrettoMemory) Stats() memoryStats {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := memoryStats{rejected: m.rejected.Load()}
+	if !m.closed {
+		s.max = m.c.MaxCost()
+		s.bytes = s.max - m.c.RemainingCost()
+	}
+	return s
+}
+
+func (m *ristrettoMemory) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		m.closed = true
+		m.c.Close()
+	}
+}
+
+// lruMemory drops the least recently used blocks.
+type lruMemory struct {
+	mu       sync.Mutex
+	max      int64
+	bytes    int64
+	rejected int64
+	order    *list.List // of *block, most recent first
+	byKey    map[blockKey]*list.Element
+}
+
+func newLRU(maxBytes int64) *lruMemory {
+	return &lruMemory{max: maxBytes, order: list.New(), byKey: map[blockKey]*list.Element{}}
+}
+
+func (m *lruMemory) Get(key blockKey) (*block, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.byKey[key]
+	if !ok {
+		return nil, false
+	}
+	m.order.MoveToFront(e)
+	return e.Value.(*block), true
+}
+
+func (m *lruMemory) Add(b *block) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b.cost() > m.max {
+		m.rejected++
+		return
+	}
+	if e, ok := m.byKey[b.key]; ok {
+		m.order.MoveToFront(e)
+		return
+	}
+	m.byKey[b.key] = m.order.PushFront(b)
+	m.bytes += b.cost()
+	for m.bytes > m.max {
+		m.remove(m.order.Back())
+	}
+}
+
+func (m *lruMemory) Remove(key blockKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.byKey[key]; ok {
+		m.remove(e)
+	}
+}
+
+func (m *lruMemory) remove(e *list.Element) {
+	b := m.order.Remove(e).(*block)
+	delete(m.byKey, b.key)
+	m.bytes -= b.cost()
+}
+
+func (m *lruMemory) Stats() memoryStats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return memoryStats{bytes: m.bytes, max: m.max, rejected: m.rejected}
+}

@@ -1,0 +1,127 @@
+package cache
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// maxReports bounds the reports kept.
+const maxReports = 100
+
+// Status tells what the cache holds and how it fares. Counters count since Open.
+type Status struct {
+	Dir              string       `json:"dir"`
+	Policy           string       `json:"policy"`
+	Conversations    int          `json:"conversations"`     // on disk
+	Tokens           int          `json:"tokens"`            // of the conversations read so far
+	Memory           MemoryStatus `json:"memory"`            // blocks in memory
+	Disk             DiskStatus   `json:"disk"`              // blocks on disk
+	RecomputedTokens int64        `json:"recomputed_tokens"` // fed through the model because rows were not stored
+	Degraded         string       `json:"degraded"`          // why writing fails; empty when it works
+	OpenReports      []string     `json:"open_reports"`      // damage found and what was done, oldest first
+}
+
+// MemoryStatus is the part of [Status] about blocks in memory.
+type MemoryStatus struct {
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"max_bytes"`
+	Hits     int64 `json:"hits"`
+	Misses   int64 `json:"misses"`
+	Rejected int64 `json:"rejected"` // blocks served without being kept
+}
+
+// DiskStatus is the part of [Status] about blocks on disk.
+type DiskStatus struct {
+	Bytes   int64 `json:"bytes"`
+	Blocks  int64 `json:"blocks"`
+	Reads   int64 `json:"reads"`
+	Writes  int64 `json:"writes"`
+	Shared  int64 `json:"shared"`  // blocks not written because they were there
+	Corrupt int64 `json:"corrupt"` // damaged blocks and logs found
+}
+
+// Status is cheap: the first call counts the blocks on disk, later ones keep up with this process only. It works on
+// a closed store too.
+func (s *Store) Status() Status {
+	mem := s.mem.Stats()
+	st := Status{
+		Dir:    s.dir,
+		Policy: s.opt.MemoryPolicy,
+		Memory: MemoryStatus{Bytes: mem.bytes, MaxBytes: s.opt.MaxMemory, Hits: s.hits.Load(), Misses: s.misses.Load(), Rejected: mem.rejected},
+		Disk: DiskStatus{Reads: s.blocks.reads.Load(), Writes: s.blocks.writes.Load(),
+			Shared: s.blocks.shared.Load(), Corrupt: s.blocks.corrupt.Load()},
+		RecomputedTokens: s.recomputed.Load(),
+		OpenReports:      []string{},
+	}
+	if done, err := s.begin(); err == nil {
+		if names, err := ids(s.disk); err == nil {
+			st.Conversations = len(names)
+		}
+		st.Disk.Bytes, st.Disk.Blocks = s.blocks.totals()
+		done()
+	}
+	for _, c := range s.loaded() {
+		st.Tokens += c.Len()
+	}
+	s.notes.Lock()
+	defer s.notes.Unlock()
+	st.Degraded = s.degraded
+	st.OpenReports = append(st.OpenReports, s.reports...)
+	return st
+}
+
+// String is a summary for people, a few lines.
+func (st Status) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cache %s\n", st.Dir)
+	fmt.Fprintf(&b, "  %d conversations, %d tokens read\n", st.Conversations, st.Tokens)
+	fmt.Fprintf(&b, "  memory (%s): %s of %s, %d hits, %d misses, %d refused\n", st.Policy,
+		size(st.Memory.Bytes), size(st.Memory.MaxBytes), st.Memory.Hits, st.Memory.Misses, st.Memory.Rejected)
+	fmt.Fprintf(&b, "  disk: %s in %d blocks, %d read, %d written, %d shared, %d damaged\n",
+		size(st.Disk.Bytes), st.Disk.Blocks, st.Disk.Reads, st.Disk.Writes, st.Disk.Shared, st.Disk.Corrupt)
+	fmt.Fprintf(&b, "  recomputed: %d tokens", st.RecomputedTokens)
+	if st.Degraded != "" {
+		fmt.Fprintf(&b, "\n  degraded: %s", st.Degraded)
+	}
+	for _, r := range st.OpenReports {
+		fmt.Fprintf(&b, "\n  report: %s", r)
+	}
+	return b.String()
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// report keeps a line for Status. Old ones go first.
+func (s *Store) report(format string, args ...any) {
+	line := time.Now().UTC().Format(time.RFC3339) + " " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	s.notes.Lock()
+	defer s.notes.Unlock()
+	if len(s.reports) == maxReports {
+		s.reports = append(s.reports[:0], s.reports[1:]...)
+	}
+	s.reports = append(s.reports, line)
+}
+
+// degrade says that writing fails; recover that it works again.
+func (s *Store) degrade(err error) {
+	s.notes.Lock()
+	s.degraded = strings.ReplaceAll(err.Error(), "\n", "; ")
+	s.notes.Unlock()
+}
+
+func (s *Store) recover() {
+	s.notes.Lock()
+	s.degraded = ""
+	s.notes.Unlock()
+}

@@ -1,0 +1,94 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// SweepResult says what a sweep removed.
+type SweepResult struct {
+	Blocks    int   `json:"blocks"`
+	Bytes     int64 `json:"bytes"`
+	Temporary int   `json:"temporary"` // unfinished files and folders
+}
+
+// Sweep removes blocks that no conversation names and unfinished files, both only when they are older than the grace
+// period: a block may be published just before the log that names it. If a conversation cannot be read nothing is
+// removed, for its blocks are unknown. Use by other processes meanwhile is safe.
+func (s *Store) Sweep() (SweepResult, error) {
+	done, err := s.begin()
+	if err != nil {
+		return SweepResult{}, err
+	}
+	defer done()
+	limit := time.Now().Add(-s.opt.SweepGrace)
+	named, err := s.named()
+	if err != nil {
+		return SweepResult{}, fmt.Errorf("nothing swept: %w", err)
+	}
+	var res SweepResult
+	err = walkBlocks(s.disk, func(key blockKey, info fs.FileInfo) error {
+		if named[key] || info.ModTime().After(limit) {
+			return nil
+		}
+		if err := s.blocks.remove(key, info.Size()); err != nil {
+			return err
+		}
+		s.mem.Remove(key)
+		res.Blocks++
+		res.Bytes += info.Size()
+		return nil
+	})
+	if err != nil {
+		return res, fmt.Errorf("sweeping: %w", err)
+	}
+	res.Temporary, err = sweepTemporary(s.disk, limit)
+	return res, err
+}
+
+// named collects the keys of the blocks that conversations name.
+func (s *Store) named() (map[blockKey]bool, error) {
+	names, err := ids(s.disk)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[blockKey]bool{}
+	for _, id := range names {
+		c, err := s.get(id, false)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		st, err := c.snapshot()
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		for _, k := range st.keys {
+			keys[k] = true
+		}
+	}
+	return keys, nil
+}
+
+// sweepTemporary removes what dead processes left unfinished.
+func sweepTemporary(d filesystem, limit time.Time) (n int, err error) {
+	entries, err := d.ReadDir("tmp")
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		info, err := d.Lstat("tmp/" + e.Name())
+		if err != nil || info.ModTime().After(limit) {
+			continue
+		}
+		if err := d.RemoveAll("tmp/" + e.Name()); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
