@@ -16,6 +16,15 @@ import (
 // chunk is how many bytes are read at a time; a multiple of every element size.
 const chunk = 1 << 18
 
+// Readable reports whether Float32 can convert tensors of this dtype.
+func Readable(dtype string) bool {
+	switch dtype {
+	case "F32", "F16", "BF16", "F64":
+		return true
+	}
+	return false
+}
+
 // Float32 reads a whole tensor, row-major. F32, F16 and BF16 convert exactly; F64 is rounded to nearest. Other
 // types are refused by name. The slice is the caller's.
 func (s *Set) Float32(name string) ([]float32, error) {

@@ -154,6 +154,9 @@ func TestUnsupportedType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err) // a buffer nobody reads may have any type
 	}
+	if weights.Readable("I64") || !weights.Readable("BF16") {
+		t.Error("Readable and Float32 disagree")
+	}
 	_, err = s.Float32("a")
 	if err == nil || !strings.Contains(err.Error(), `tensor "a": dtype I64 is not supported (supported: F32, F16, BF16, F64)`) {
 		t.Error(err)

@@ -1,0 +1,109 @@
+package forward
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gopherlens/gopherlens/lensapi/model"
+)
+
+// Numerics names everything besides model and ids that decides the bits of an activation: the order and width of
+// accumulation, and the architecture, because package math differs between them in the last bit. It belongs into
+// the key of anything stored. The number changes with the arithmetic.
+const Numerics = "chain-f64-1/" + runtime.GOARCH
+
+const (
+	// chunk is the most positions of one run of a program; it bounds the memory of a program and does not
+	// change any result.
+	chunk = 128
+	// headChunk is the most rows unembedded between two looks at the context.
+	headChunk = 32
+)
+
+// Runner runs one model. It is safe for concurrent use.
+type Runner struct {
+	m              *model.Model
+	programs       pool[*model.Program]
+	heads          pool[*model.Head]
+	passes, tokens atomic.Int64
+}
+
+// Stats counts work since New.
+type Stats struct {
+	Passes int64 // forward passes: calls of Extend that ran the blocks, whether or not they succeeded
+	Tokens int64 // tokens that passed through all blocks
+}
+
+// New returns a Runner of m. Programs are compiled when first needed; as many as there are processors are kept.
+func New(m *model.Model) *Runner {
+	r := &Runner{m: m}
+	r.programs.build, r.programs.keep = m.NewProgram, runtime.GOMAXPROCS(0)
+	r.heads.build, r.heads.keep = m.NewHead, runtime.GOMAXPROCS(0)
+	return r
+}
+
+// Model returns the model.
+func (r *Runner) Model() *model.Model { return r.m }
+
+// Stats returns the counts so far. Logits and the lens count for nothing: they run no block.
+func (r *Runner) Stats() Stats { return Stats{r.passes.Load(), r.tokens.Load()} }
+
+// Logits applies the final norm and the unembedding to rows [n, d_model] and returns [n, d_vocab], the caller's. It
+// is the way all logits are made, the model's own and those of every lens row. A row's logits do not depend on the
+// rows beside it. Hooks may be attached to sites of the head (ln_final.hook_normalized); their Start counts rows of
+// this call. ctx is looked at before each operation and every few rows.
+func (r *Runner) Logits(ctx context.Context, rows []float32, hooks ...Hook) ([]float32, error) {
+	d, v := r.m.Config().DModel, r.m.Config().DVocab
+	if len(rows)%d != 0 {
+		return nil, fmt.Errorf("%d values are not rows of d_model %d", len(rows), d)
+	}
+	var at int
+	taps, err := r.taps(hooks, true, &at)
+	if err != nil {
+		return nil, err
+	}
+	n := len(rows) / d
+	out := make([]float32, n*v)
+	for ; at < n; at += headChunk {
+		end := min(at+headChunk, n)
+		h, err := r.heads.get()
+		if err != nil {
+			return nil, err
+		}
+		if err := h.Run(ctx, rows[at*d:end*d], out[at*v:end*v], taps); err != nil {
+			return nil, fmt.Errorf("logits: %w", err)
+		}
+		r.heads.put(h)
+	}
+	return out, nil
+}
+
+// pool keeps idle programs. One that failed is not put back.
+type pool[T any] struct {
+	mu    sync.Mutex
+	free  []T
+	keep  int
+	build func() (T, error)
+}
+
+func (p *pool[T]) get() (T, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.free); n > 0 {
+		x := p.free[n-1]
+		p.free = p.free[:n-1]
+		return x, nil
+	}
+	return p.build()
+}
+
+func (p *pool[T]) put(x T) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < p.keep {
+		p.free = append(p.free, x)
+	}
+}

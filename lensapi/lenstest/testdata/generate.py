@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+"""Writes the tiny models of this folder and their goldens: NumPy in float64, nothing of the Go code.
+
+  generate.py                    all models, into the folder of this script
+  generate.py greedy DIR ID N    N greedy ids after ID, by the model in DIR
+
+Letters in comments: T positions, H heads, D values of a head, V vocabulary.
+"""
+import json, math, os, struct, sys
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+# ---- the reference -------------------------------------------------------------------------------------------
+
+def normalize(x, eps, centre):
+    if centre:
+        x = x - np.mean(x, axis=1, keepdims=True)
+    return x / np.sqrt(np.mean(x ** 2, axis=1, keepdims=True) + eps)
+
+
+def activate(name, x):
+    if name == "silu":
+        return x / (1 + np.exp(-x))
+    if name == "relu":
+        return np.where(x > 0, x, 0)
+    if name == "gelu":
+        return x * np.vectorize(lambda v: math.erfc(-v / math.sqrt(2)) / 2)(x)
+    assert name == "gelu_new", name
+    return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x)))
+
+
+def rotate(x, dims, base):                                          # [T, H, D]
+    """Each pair (i, i + dims/2) is one complex number, turned by position * base^(-2i/dims)."""
+    half = dims // 2
+    angle = np.outer(np.arange(len(x)), base ** (-np.arange(half) * 2.0 / dims))
+    z = (x[..., :half] + 1j * x[..., half:dims]) * np.exp(1j * angle)[:, None, :]
+    return np.concatenate([z.real, z.imag, x[..., dims:]], axis=2)
+
+
+def attend(q, k, v):                                                # [T, H, D], [T, K, D], [T, K, D]
+    """One head and one query at a time, over the positions up to its own: nothing to mask."""
+    T, H, D = q.shape
+    group = H // k.shape[1]
+    z, pattern = np.zeros((T, H, D)), np.zeros((H, T, T))
+    for h in range(H):
+        for t in range(T):
+            s = k[:t + 1, h // group] @ q[t, h] / math.sqrt(D)
+            e = np.exp(s - s.max())
+            pattern[h, t, :t + 1] = e / e.sum()
+            z[t, h] = pattern[h, t, :t + 1] @ v[:t + 1, h // group]
+    return z.reshape(T, H * D), pattern
+
+
+class Reference:
+    def __init__(self, cfg, weights):
+        self.cfg, self.w = cfg, {k: v.astype(np.float64) for k, v in weights.items() if v.dtype != bool}
+        self.family = cfg["model_type"]
+        names = {"gpt2": ("transformer.", "wte", "lm_head"), "llama": ("model.", "embed_tokens", "lm_head"),
+                 "gpt_neox": ("gpt_neox.", "embed_in", "embed_out")}[self.family]
+        self.p = names[0] if names[0] + names[1] + ".weight" in self.w else ""
+        self.table = self.w[self.p + names[1] + ".weight"]
+        tied = cfg.get("tie_word_embeddings", self.family == "gpt2")
+        self.out = self.table if tied else self.w[names[2] + ".weight"]
+
+    def affine(self, x, name, transposed=False):
+        w = self.w[name + ".weight"]
+        return x @ (w if transposed else w.T) + self.w.get(name + ".bias", 0)
+
+    def norm(self, x, name):
+        c = self.cfg
+        if self.family == "llama":
+            return normalize(x, c["rms_norm_eps"], False) * self.w[name + ".weight"]
+        eps = c["layer_norm_epsilon" if self.family == "gpt2" else "layer_norm_eps"]
+        return normalize(x, eps, True) * self.w[name + ".weight"] + self.w[name + ".bias"]
+
+    def unembed(self, x):
+        return self.norm(x, self.p + {"gpt2": "ln_f", "llama": "norm", "gpt_neox": "final_layer_norm"}[self.family]) @ self.out.T
+
+    def run(self, ids):
+        x = self.table[ids]
+        if self.family == "gpt2":
+            x = x + self.w[self.p + "wpe.weight"][:len(ids)]
+        r = {"resid": [x], "attn_out": [], "mlp_out": [], "pattern": []}
+        layers = self.cfg["n_layer" if self.family == "gpt2" else "num_hidden_layers"]
+        for l in range(layers):
+            attn, pattern, mlp = getattr(self, self.family)(x, l)
+            x = x + attn + mlp
+            for k, v in zip(("resid", "attn_out", "mlp_out", "pattern"), (x, attn, mlp, pattern)):
+                r[k].append(v)
+        r["logits"] = self.unembed(x)
+        return r
+
+    def gpt2(self, x, l):
+        p, H, T = f"{self.p}h.{l}.", self.cfg["n_head"], len(x)
+        qkv = self.affine(self.norm(x, p + "ln_1"), p + "attn.c_attn", True)
+        q, k, v = (qkv[:, i * x.shape[1]:(i + 1) * x.shape[1]].reshape(T, H, -1) for i in range(3))
+        z, pattern = attend(q, k, v)
+        attn = self.affine(z, p + "attn.c_proj", True)
+        h = self.affine(self.norm(x + attn, p + "ln_2"), p + "mlp.c_fc", True)
+        return attn, pattern, self.affine(activate(self.cfg["activation_function"], h), p + "mlp.c_proj", True)
+
+    def llama(self, x, l):
+        c, p, T = self.cfg, f"{self.p}layers.{l}.", len(x)
+        h = self.norm(x, p + "input_layernorm")
+        D = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
+        q, k, v = (self.affine(h, p + f"self_attn.{n}_proj").reshape(T, -1, D) for n in "qkv")
+        base = c["rope_parameters"]["rope_theta"] if "rope_parameters" in c else c["rope_theta"]
+        z, pattern = attend(rotate(q, D, base), rotate(k, D, base), v)
+        attn = self.affine(z, p + "self_attn.o_proj")
+        h = self.norm(x + attn, p + "post_attention_layernorm")
+        h = activate(c["hidden_act"], self.affine(h, p + "mlp.gate_proj")) * self.affine(h, p + "mlp.up_proj")
+        return attn, pattern, self.affine(h, p + "mlp.down_proj")
+
+    def gpt_neox(self, x, l):
+        c, p, T = self.cfg, f"{self.p}layers.{l}.", len(x)
+        H = c["num_attention_heads"]
+        D = c["hidden_size"] // H
+        qkv = self.affine(self.norm(x, p + "input_layernorm"), p + "attention.query_key_value").reshape(T, H, 3, D)
+        dims, base = int(D * c["rotary_pct"]), c["rotary_emb_base"]
+        z, pattern = attend(rotate(qkv[:, :, 0], dims, base), rotate(qkv[:, :, 1], dims, base), qkv[:, :, 2])
+        attn = self.affine(z, p + "attention.dense")
+        h = self.norm(x if c["use_parallel_residual"] else x + attn, p + "post_attention_layernorm")
+        return attn, pattern, self.affine(activate(c["hidden_act"], self.affine(h, p + "mlp.dense_h_to_4h")), p + "mlp.dense_4h_to_h")
+
+
+def golden(ref, ids):
+    r = ref.run(ids)
+    def logp(z):
+        top = z.max(axis=1)
+        part = top + np.log(np.sum(np.exp(z - top[:, None]), axis=1))
+        return z - part[:, None], part
+    final, _ = logp(r["logits"])
+    lens = []
+    for x in r["resid"]:
+        lp, part = logp(ref.unembed(x))
+        top = np.lexsort((np.arange(lp.shape[1])[None, :].repeat(len(lp), 0), -lp), axis=1)[:, :10]
+        lens.append({"ids": top, "logprobs": np.take_along_axis(lp, top, 1), "entropy": -np.sum(np.exp(lp) * lp, axis=1),
+                     "kl": np.sum(np.exp(final) * (final - lp), axis=1), "log_partition": part,
+                     "next_logprob": lp[np.arange(len(ids) - 1), ids[1:]]})
+    return {"ids": ids, "lens": lens, **r}
+
+
+# ---- files ---------------------------------------------------------------------------------------------------
+
+def save(path, tensors, dtype):
+    head, blobs, at = {"__metadata__": {"format": "pt"}}, [], 0
+    for name, v in tensors.items():
+        d = "BOOL" if v.dtype == bool else dtype
+        blob = {"F32": lambda: v.astype("<f4"), "F16": lambda: v.astype("<f2"), "BOOL": lambda: v.astype("u1"),
+                "BF16": lambda: (v.astype("<f4").view("<u4") >> 16).astype("<u2")}[d]().tobytes()
+        head[name] = {"dtype": d, "shape": list(v.shape), "data_offsets": [at, at + len(blob)]}
+        blobs.append(blob)
+        at += len(blob)
+    js = json.dumps(head, separators=(",", ":")).encode()
+    js += b" " * (-len(js) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(js)) + js + b"".join(blobs))
+
+
+def load_f32(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    n, = struct.unpack_from("<Q", data)
+    head = json.loads(data[8:8 + n])
+    head.pop("__metadata__", None)
+    assert all(t["dtype"] == "F32" for t in head.values())
+    return {k: np.frombuffer(data[8 + n + t["data_offsets"][0]:8 + n + t["data_offsets"][1]], "<f4").reshape(t["shape"])
+            for k, t in head.items()}
+
+
+def dump(path, value, digits):
+    def plain(v):
+        if isinstance(v, np.ndarray):
+            return plain(v.tolist())
+        if isinstance(v, dict):
+            return {k: plain(x) for k, x in v.items()}
+        if isinstance(v, (list, tuple)):
+            return [plain(x) for x in v]
+        return float(f"%.{digits}g" % v) if isinstance(v, float) else v
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(plain(value), f, separators=(",", ":"), ensure_ascii=False)
+        f.write("\n")
+
+
+MERGES = ["t h", "th e", "Ġ the", "i n", "e r", "Ġ a", "o u", "Ġ s", "a t", "Ġ c", "Ġc at", "Ġs at"]
+SPECIAL = ["<|bos|>", "<|user|>", "<|assistant|>", "<|end|>"]
+CHAT = ("{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}")
+
+
+def tokenizer():
+    """Byte-level BPE as GPT-2 writes it: 256 bytes, a few merges, four special tokens."""
+    keep = set(range(33, 127)) | set(range(161, 173)) | set(range(174, 256))
+    spare = iter(range(256, 512))
+    vocab = [chr(b) if b in keep else chr(next(spare)) for b in range(256)] + [m.replace(" ", "") for m in MERGES]
+    added = [{"id": len(vocab) + i, "content": s, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+             for i, s in enumerate(SPECIAL)]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
+            "pre_tokenizer": byte_level, "post_processor": byte_level, "decoder": byte_level,
+            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+                      "fuse_unk": False, "byte_fallback": False, "vocab": {t: i for i, t in enumerate(vocab)}, "merges": MERGES}}
+
+
+# ---- the models ----------------------------------------------------------------------------------------------
+
+V, D, CTX = 256 + len(MERGES) + len(SPECIAL), 16, 64
+BASE = {"vocab_size": V, "bos_token_id": V - 4, "eos_token_id": V - 1, "torch_dtype": "float32"}
+GPT2 = {"model_type": "gpt2", "n_embd": D, "n_layer": 2, "n_head": 2, "n_positions": CTX, "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"}
+LLAMA = {"model_type": "llama", "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+         "intermediate_size": 40, "max_position_embeddings": CTX, "rms_norm_eps": 1e-6, "hidden_act": "silu"}
+NEOX = {"model_type": "gpt_neox", "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48,
+        "max_position_embeddings": CTX, "layer_norm_eps": 1e-5, "rotary_emb_base": 10000}
+MODELS = {  # name: (config, dtype, options)
+    "gpt2": (GPT2, "F32", {}),
+    "gpt2-untied": ({**GPT2, "tie_word_embeddings": False, "activation_function": "relu", "n_inner": 24}, "F32", {}),
+    "gpt2-bare": ({**GPT2, "activation_function": "gelu"}, "F32", {"bare": True, "buffers": True}),
+    "llama": ({**LLAMA, "rope_theta": 10000.0, "tie_word_embeddings": False}, "F16", {}),
+    "llama-tied": ({**LLAMA, "num_key_value_heads": 1, "head_dim": 6, "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True,
+                    "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}, "F32", {}),
+    "neox": ({**NEOX, "hidden_act": "gelu", "rotary_pct": 0.25, "use_parallel_residual": True, "tie_word_embeddings": False}, "F32", {}),
+    "neox-serial": ({**NEOX, "hidden_act": "gelu_new", "rotary_pct": 0.5, "use_parallel_residual": False, "attention_bias": False,
+                     "tie_word_embeddings": True}, "BF16", {"shards": True}),
+}
+IDS = [V - 4, V - 3, 84, 258, 265, 266, 267, 258, 32, 109, V - 1, 84]
+
+
+def weights(cfg, opt, rng):
+    w, fam, d = {}, cfg["model_type"], D
+    def matrix(name, *shape):
+        w[name] = rng.normal(size=shape) * (0.6 if "embed" in name or "wte" in name else 0.3)
+    def bias(name, n):
+        w[name] = rng.normal(size=n) * 0.1
+    def norm(name):
+        w[name + ".weight"] = 1 + rng.normal(size=d) * 0.2
+        if fam != "llama":
+            bias(name + ".bias", d)
+    def affine(name, n_in, n_out, with_bias, transposed=False):
+        matrix(name + ".weight", *((n_in, n_out) if transposed else (n_out, n_in)))
+        if with_bias:
+            bias(name + ".bias", n_out)
+    if fam == "gpt2":
+        p, f = "" if opt.get("bare") else "transformer.", cfg.get("n_inner", 4 * d)
+        matrix(p + "wte.weight", V, d)
+        matrix(p + "wpe.weight", CTX, d)
+        for l in range(2):
+            q = f"{p}h.{l}."
+            norm(q + "ln_1")
+            affine(q + "attn.c_attn", d, 3 * d, True, True)
+            affine(q + "attn.c_proj", d, d, True, True)
+            norm(q + "ln_2")
+            affine(q + "mlp.c_fc", d, f, True, True)
+            affine(q + "mlp.c_proj", f, d, True, True)
+            if opt.get("buffers"):
+                w[q + "attn.bias"] = np.tril(np.ones((1, 1, CTX, CTX), bool))
+        norm(p + "ln_f")
+        if not cfg.get("tie_word_embeddings", True):
+            matrix("lm_head.weight", V, d)
+    elif fam == "llama":
+        h, b, mb, f = cfg.get("head_dim", d // 4), cfg.get("attention_bias", False), cfg.get("mlp_bias", False), cfg["intermediate_size"]
+        matrix("model.embed_tokens.weight", V, d)
+        for l in range(2):
+            q = f"model.layers.{l}."
+            norm(q + "input_layernorm")
+            affine(q + "self_attn.q_proj", d, 4 * h, b)
+            affine(q + "self_attn.k_proj", d, cfg["num_key_value_heads"] * h, b)
+            affine(q + "self_attn.v_proj", d, cfg["num_key_value_heads"] * h, b)
+            affine(q + "self_attn.o_proj", 4 * h, d, b)
+            norm(q + "post_attention_layernorm")
+            affine(q + "mlp.gate_proj", d, f, mb)
+            affine(q + "mlp.up_proj", d, f, mb)
+            affine(q + "mlp.down_proj", f, d, mb)
+        norm("model.norm")
+        if not cfg["tie_word_embeddings"]:
+            matrix("lm_head.weight", V, d)
+    else:
+        b, f = cfg.get("attention_bias", True), cfg["intermediate_size"]
+        matrix("gpt_neox.embed_in.weight", V, d)
+        for l in range(2):
+            q = f"gpt_neox.layers.{l}."
+            norm(q + "input_layernorm")
+            affine(q + "attention.query_key_value", d, 3 * d, b)
+            affine(q + "attention.dense", d, d, b)
+            norm(q + "post_attention_layernorm")
+            affine(q + "mlp.dense_h_to_4h", d, f, True)
+            affine(q + "mlp.dense_4h_to_h", f, d, True)
+        norm("gpt_neox.final_layer_norm")
+        if not cfg["tie_word_embeddings"]:
+            matrix("embed_out.weight", V, d)
+    return w
+
+
+def rounded(v, dtype):
+    """The value that the file holds: the reference must see what a reader sees."""
+    if v.dtype == bool:
+        return v
+    if dtype == "BF16":
+        return ((v.astype("<f4").view("<u4") + 0x8000) & 0xFFFF0000).astype("<u4").view("<f4")
+    return v.astype({"F32": "<f4", "F16": "<f2"}[dtype]).astype("<f4")
+
+
+def main():
+    if sys.argv[1:2] == ["greedy"]:
+        folder, first, n = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+        ref = Reference(json.load(open(os.path.join(folder, "config.json"))), load_f32(os.path.join(folder, "model.safetensors")))
+        ids, gap = [first], math.inf
+        for _ in range(n):
+            z = ref.run(ids)["logits"][-1]
+            second, top = np.sort(z)[-2:]
+            gap = min(gap, top - second)
+            ids.append(int(np.argmax(z)))
+        print(json.dumps({"first": first, "ids": ids[1:], "smallest_gap": float("%.3g" % gap)}))
+        return
+    for seed, (name, (cfg, dtype, opt)) in enumerate(MODELS.items()):
+        folder = os.path.join(HERE, name)
+        os.makedirs(folder, exist_ok=True)
+        cfg = {**BASE, **cfg}
+        w = {k: rounded(v, dtype) for k, v in weights(cfg, opt, np.random.default_rng(1000 + seed)).items()}
+        dump(os.path.join(folder, "config.json"), cfg, 17)
+        dump(os.path.join(folder, "tokenizer.json"), tokenizer(), 17)
+        dump(os.path.join(folder, "tokenizer_config.json"), {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": False, "bos_token": SPECIAL[0],
+                                                              "eos_token": SPECIAL[3], "chat_template": CHAT}, 17)
+        if opt.get("shards"):
+            names = list(w)
+            parts = [names[:len(names) // 2], names[len(names) // 2:]]
+            files = [f"model-{i + 1:05}-of-00002.safetensors" for i in range(2)]
+            for part, file in zip(parts, files):
+                save(os.path.join(folder, file), {k: w[k] for k in part}, dtype)
+            dump(os.path.join(folder, "model.safetensors.index.json"),
+                 {"metadata": {}, "weight_map": {k: f for part, f in zip(parts, files) for k in part}}, 17)
+        else:
+            save(os.path.join(folder, "model.safetensors"), w, dtype)
+        dump(os.path.join(folder, "golden.json"), golden(Reference(cfg, w), IDS), 9)
+
+
+main()

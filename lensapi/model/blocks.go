@@ -1,0 +1,165 @@
+package model
+
+import (
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gopherlens/gopherlens/lensapi/kernels"
+)
+
+type rotary = kernels.Rotary
+
+func newRotary(c Config) *rotary { return kernels.NewRotary(c.RotaryDims, c.RotaryBase) }
+
+// activations by Hugging Face's names.
+var activations = map[string]func(dst, x []float32){
+	"gelu":              kernels.GELU,
+	"gelu_new":          kernels.GELUTanh,
+	"gelu_fast":         kernels.GELUTanh,
+	"gelu_pytorch_tanh": kernels.GELUTanh,
+	"silu":              kernels.SiLU,
+	"swish":             kernels.SiLU,
+	"relu":              kernels.ReLU,
+}
+
+// graph builds one program. Names get prefix, which says the layer; the first error sticks and later calls do
+// nothing.
+type graph struct {
+	*gorgonia.ExprGraph
+	m      *Model
+	cfg    Config
+	run    *run
+	prefix string
+	first  int // index of the program's first site in Model.Sites
+	sites  []Site
+	bufs   map[string]*buffer
+	rotary *rotary // of any rotate
+	tick   node    // a graph needs an input; this one carries nothing
+	err    error
+}
+
+// node is a value of the graph: cols values for each position, or n_heads for each pair of positions.
+type node struct {
+	n    *gorgonia.Node
+	cols int
+}
+
+func newGraph(m *Model) *graph {
+	g := &graph{ExprGraph: gorgonia.NewGraph(), m: m, cfg: m.cfg, run: &run{}, bufs: map[string]*buffer{}}
+	zero := tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float32{0}))
+	g.tick.n = gorgonia.NewMatrix(g.ExprGraph, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("tick"), gorgonia.WithValue(zero))
+	return g
+}
+
+// op adds an operation. Layers share the output buffer of the local name: when layer l+1 writes it, every reader
+// in layer l has run, because each of them is an ancestor of the residual stream that layer l+1 begins with.
+func (g *graph) op(local string, cols int, f func(dst []float32, in [][]float32), in ...node) node {
+	b := g.bufs[local]
+	if b == nil {
+		b = &buffer{}
+		g.bufs[local] = b
+	}
+	return g.apply(&op{name: g.prefix + local, arity: len(in), cols: cols, run: g.run, dst: b.rows, f: f}, cols, in...)
+}
+
+func (g *graph) apply(o gorgonia.Op, cols int, in ...node) node {
+	if g.err != nil {
+		return node{cols: cols}
+	}
+	ns := make([]*gorgonia.Node, len(in))
+	for i := range in {
+		ns[i] = in[i].n
+	}
+	n, err := gorgonia.ApplyOp(o, ns...)
+	g.err = err
+	return node{n, cols}
+}
+
+// hook offers x as a site whose rows have the given shape; [cols] if none is given.
+func (g *graph) hook(local string, x node, shape ...int) node {
+	if shape == nil {
+		shape = []int{x.cols}
+	}
+	s := Site{Name: g.prefix + local, Shape: shape}
+	o := &hookOp{op{name: s.Name, arity: 1, cols: x.cols, run: g.run}, g.first + len(g.sites), s}
+	g.sites = append(g.sites, s)
+	return g.apply(o, x.cols, x)
+}
+
+// heads is a hook on values that are [heads, d_head].
+func (g *graph) heads(local string, x node) node {
+	return g.hook(local, x, x.cols/g.cfg.DHead, g.cfg.DHead)
+}
+
+// embed looks the ids up: [T, d_model].
+func (g *graph) embed() node {
+	d, table := g.cfg.DModel, g.m.embed
+	return g.op("embed", d, func(dst []float32, _ [][]float32) {
+		for t, id := range g.run.ids {
+			table.Row(dst[t*d:(t+1)*d], id)
+		}
+	}, g.tick)
+}
+
+// positions looks learned positions up in table [n_ctx, d_model]: [T, d_model].
+func (g *graph) positions(table []float32) node {
+	d := g.cfg.DModel
+	return g.op("pos_embed", d, func(dst []float32, _ [][]float32) {
+		copy(dst, table[g.run.start*d:])
+	}, g.tick)
+}
+
+// add sums values of one shape.
+func (g *graph) add(local string, xs ...node) node {
+	return g.op(local, xs[0].cols, func(dst []float32, in [][]float32) { kernels.Add(dst, in...) }, xs...)
+}
+
+func (g *graph) mul(local string, a, b node) node {
+	return g.op(local, a.cols, func(dst []float32, in [][]float32) { kernels.Mul(dst, in[0], in[1]) }, a, b)
+}
+
+// norm normalizes, offers the result as a site, and applies gain and bias: [T, d_model].
+func (g *graph) norm(local string, x node, w *norm) node {
+	d, eps := x.cols, g.cfg.NormEps
+	kernel := kernels.LayerNorm
+	if w.rms {
+		kernel = kernels.RMSNorm
+	}
+	n := g.op(local+".normalize", d, func(dst []float32, in [][]float32) { kernel(dst, in[0], d, eps) }, x)
+	n = g.hook(local+".hook_normalized", n)
+	return g.op(local+".scale", d, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], w.gain, w.bias) }, n)
+}
+
+func (g *graph) linear(local string, x node, w *linear) node {
+	return g.op(local, w.w.Outputs(), func(dst []float32, in [][]float32) { kernels.MatMul(dst, in[0], w.w, w.b) }, x)
+}
+
+func (g *graph) activate(local string, x node) node {
+	f := activations[g.cfg.Activation]
+	return g.op(local, x.cols, func(dst []float32, in [][]float32) { f(dst, in[0]) }, x)
+}
+
+// rotate applies the rotary embedding to each head.
+func (g *graph) rotate(local string, x node, r *rotary) node {
+	g.rotary = r
+	heads, d := x.cols/g.cfg.DHead, g.cfg.DHead
+	return g.op(local, x.cols, func(dst []float32, in [][]float32) { r.Rotate(dst, in[0], g.run.angles, heads, d) }, x)
+}
+
+// attention stores the keys and values of layer l in the cache and attends to all of it. The pattern is a site
+// [T, n_heads, S], and so is its product with the values, z [T, n_heads, d_head].
+func (g *graph) attention(l int, q, k, v node) node {
+	c := g.cfg
+	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead}
+	p := g.op("attn.pattern", c.NHeads*c.NCtx, func(dst []float32, in [][]float32) {
+		h.Pattern(dst, in[0], g.run.cache.put(g.run.cache.keys, l, in[1]), g.run.start)
+	}, q, k)
+	if g.err == nil {
+		p.n.Op().(*op).width = func() int { return c.NHeads * (g.run.start + g.run.rows) }
+	}
+	p = g.hook("attn.hook_pattern", p, c.NHeads, Positions)
+	z := g.op("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) {
+		h.Mix(dst, in[0], g.run.cache.put(g.run.cache.values, l, in[1]), g.run.start)
+	}, p, v)
+	return g.heads("attn.hook_z", z)
+}
