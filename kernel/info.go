@@ -1,0 +1,98 @@
+package kernel
+
+import (
+	"encoding/json"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/gopherlens/gopherlens/kernel/wire"
+)
+
+func (k *Kernel) kernelInfo(*request) any {
+	links := k.cfg.HelpLinks
+	if links == nil {
+		links = []wire.HelpLink{}
+	}
+	return wire.KernelInfoContent{
+		Failure:               wire.Failure{Status: wire.StatusOK},
+		ProtocolVersion:       wire.ProtocolVersion,
+		Implementation:        "gopherlens",
+		ImplementationVersion: k.cfg.Version,
+		LanguageInfo: wire.LanguageInfo{
+			Name:           "go",
+			Version:        strings.TrimPrefix(runtime.Version(), "go"),
+			MIMEType:       "text/x-go",
+			FileExtension:  ".go",
+			PygmentsLexer:  "go",
+			CodemirrorMode: "go",
+		},
+		Banner:            k.cfg.Banner,
+		HelpLinks:         links,
+		SupportedFeatures: []string{},
+	}
+}
+
+func (k *Kernel) connect(*request) any {
+	ports := map[string]any{"status": wire.StatusOK}
+	for _, ch := range wire.Channels() {
+		ports[string(ch)+"_port"] = k.conn.Port(ch)
+	}
+	return ports
+}
+
+func (k *Kernel) interrupt(*request) any {
+	k.Interrupt()
+	return wire.Failure{Status: wire.StatusOK}
+}
+
+// shutdown stops the running cell first, so that its reply and its idle are out
+// before the reply to the shutdown.
+func (k *Kernel) shutdown(r *request) any {
+	var c wire.ShutdownContent
+	if err := r.msg.Decode(&c); err != nil {
+		return badContent(err)
+	}
+	k.shellLane.close()
+	if r.channel != wire.Shell {
+		k.Interrupt()
+		select {
+		case <-k.shellDone:
+		case <-time.After(k.cfg.InterruptGrace + time.Second):
+		}
+	}
+	c.Status = wire.StatusOK
+	k.publish(wire.ShutdownReply, r.msg.HeaderJSON(), c)
+	r.after = k.stop
+	return c
+}
+
+// debug answers in the form of the debug adapter protocol, which is what a
+// client that sends debug_request reads.
+func (k *Kernel) debug(r *request) any {
+	var c struct {
+		Seq     int    `json:"seq"`
+		Command string `json:"command"`
+	}
+	if err := r.msg.Decode(&c); err != nil {
+		return badContent(err)
+	}
+	return map[string]any{"type": "response", "request_seq": c.Seq, "seq": 0, "success": false,
+		"command": c.Command, "message": "debugging is not supported"}
+}
+
+func (k *Kernel) commInfo(*request) any {
+	return wire.CommInfoReplyContent{Failure: wire.Failure{Status: wire.StatusOK}, Comms: map[string]wire.CommContent{}}
+}
+
+// commOpen refuses: no target is registered, and a client that is not told
+// believes its comm open.
+func (k *Kernel) commOpen(r *request) any {
+	var c wire.CommContent
+	if err := r.msg.Decode(&c); err != nil {
+		k.cfg.Log.Warn("ignored a comm_open", "err", err)
+		return nil
+	}
+	k.publish(wire.CommClose, r.msg.HeaderJSON(), wire.CommContent{CommID: c.CommID, Data: json.RawMessage("{}")})
+	return nil
+}

@@ -1,0 +1,221 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gopherlens/gopherlens/kernel/wire"
+)
+
+// drainTime bounds how long Run waits, at its end, for clients to read what was
+// sent to them.
+const drainTime = 2 * time.Second
+
+// Config says what a kernel runs and where. Connection and Evaluator are needed.
+type Config struct {
+	// Connection is where to listen. A tcp port of 0 means any free one.
+	Connection wire.Connection
+	Evaluator  Evaluator
+	// Version is the version of the program, as in kernel_info; default "devel".
+	Version string
+	// Banner is what a console prints first.
+	Banner    string
+	HelpLinks []wire.HelpLink
+	// Log gets what clients do wrong; nil discards it.
+	Log *slog.Logger
+	// Limits bound what clients may cost.
+	Limits wire.Limits
+	// StreamInterval is how long output is collected before it is sent; default
+	// 50 ms.
+	StreamInterval time.Duration
+	// InterruptGrace is how long an interrupted cell has to return before it is
+	// abandoned; default 1 s.
+	InterruptGrace time.Duration
+}
+
+// Kernel answers Jupyter clients. Make one with New.
+type Kernel struct {
+	cfg       Config
+	conn      wire.Connection
+	listeners map[wire.Channel]net.Listener
+	codec     *wire.Codec
+	session   string
+	history   history
+
+	pub            *wire.Publisher
+	shell, control *wire.Router
+	stdin          *wire.Router
+	hb             *wire.Echo
+	shellLane      *lane
+	controlLane    *lane
+
+	ctx      context.Context // ends with Run; the parent of every cell's context
+	cancel   context.CancelFunc
+	stopping chan struct{}
+	// shellDone is closed when the last request of the shell lane was answered.
+	shellDone chan struct{}
+	stopOnce  sync.Once
+	ran       sync.Once
+
+	mu               sync.Mutex
+	interruptRunning context.CancelCauseFunc // nil when nothing runs
+
+	count int // execution count; owned by the shell lane
+}
+
+// New checks cfg and binds the five channels, so that clients can connect as
+// soon as it returns; they are answered once Run is called. A Kernel that is
+// not run must be closed.
+func New(cfg Config) (*Kernel, error) {
+	if cfg.Evaluator == nil {
+		return nil, errors.New("kernel needs an Evaluator")
+	}
+	if err := cfg.Connection.Validate(); err != nil {
+		return nil, fmt.Errorf("kernel connection: %w", err)
+	}
+	if cfg.Version == "" {
+		cfg.Version = "devel"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.StreamInterval <= 0 {
+		cfg.StreamInterval = 50 * time.Millisecond
+	}
+	if cfg.InterruptGrace <= 0 {
+		cfg.InterruptGrace = time.Second
+	}
+	k := &Kernel{
+		cfg: cfg, conn: cfg.Connection,
+		listeners:   map[wire.Channel]net.Listener{},
+		codec:       wire.NewCodec(cfg.Connection.Key),
+		session:     wire.NewHeader("", "", "").MsgID,
+		shellLane:   newLane(),
+		controlLane: newLane(),
+		stopping:    make(chan struct{}),
+		shellDone:   make(chan struct{}),
+	}
+	for _, ch := range wire.Channels() {
+		ln, err := wire.Listen(&k.conn, ch)
+		if err != nil {
+			k.Close()
+			return nil, err
+		}
+		k.listeners[ch] = ln
+	}
+	return k, nil
+}
+
+// Connection returns where the kernel listens, with the ports that were chosen.
+func (k *Kernel) Connection() wire.Connection { return k.conn }
+
+// Close releases the addresses of a Kernel that was not run. After Run it does
+// nothing.
+func (k *Kernel) Close() error {
+	var errs []error
+	k.ran.Do(func() {
+		for _, ln := range k.listeners {
+			errs = append(errs, ln.Close())
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// Run answers clients until a shutdown_request (it then returns nil) or until
+// ctx is done (it returns ctx's error). On the way out the running cell is
+// interrupted, what was sent is delivered, and an Evaluator that is an io.Closer
+// is closed; its error is returned. Run can be called once.
+func (k *Kernel) Run(ctx context.Context) error {
+	first := false
+	k.ran.Do(func() { first = true })
+	if !first {
+		return errors.New("kernel was run or closed before")
+	}
+	k.ctx, k.cancel = context.WithCancel(ctx)
+	defer k.cancel()
+	k.open()
+	k.publish(wire.Status, nil, wire.StatusContent{ExecutionState: wire.StateStarting})
+
+	var lanes sync.WaitGroup
+	lanes.Go(func() {
+		defer close(k.shellDone)
+		k.work(k.shellLane)
+	})
+	lanes.Go(func() { k.work(k.controlLane) })
+	select {
+	case <-k.stopping:
+	case <-k.ctx.Done():
+	}
+	k.cancel()
+	k.shellLane.close()
+	k.controlLane.close()
+	lanes.Wait()
+	k.drain()
+
+	err := ctx.Err()
+	if c, ok := k.cfg.Evaluator.(io.Closer); ok {
+		if cerr := c.Close(); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("close the evaluator: %w", cerr))
+		}
+	}
+	return err
+}
+
+func (k *Kernel) open() {
+	opt := wire.Options{Limits: k.cfg.Limits, Log: k.cfg.Log}
+	k.pub = wire.NewPublisher(k.listeners[wire.IOPub], k.codec, k.session, opt)
+	k.hb = wire.NewEcho(k.listeners[wire.Heartbeat], opt)
+	// Requests may arrive before the Router variable is set, so the lanes start
+	// after all sockets are open.
+	route := func(ch wire.Channel, l *lane) *wire.Router {
+		return wire.NewRouter(k.listeners[ch], ch, k.codec, opt, func(m *wire.Message, from wire.Route) {
+			l.put(&request{msg: m, from: from, channel: ch})
+		})
+	}
+	k.control = route(wire.Control, k.controlLane)
+	k.shell = route(wire.Shell, k.shellLane)
+	// Nothing asks for input yet, so nothing on stdin is an answer.
+	k.stdin = wire.NewRouter(k.listeners[wire.Stdin], wire.Stdin, k.codec, opt, func(*wire.Message, wire.Route) {})
+}
+
+// drain closes the sockets side by side, each after what waits in it.
+func (k *Kernel) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range []interface{ Close(context.Context) }{k.pub, k.shell, k.control, k.stdin, k.hb} {
+		wg.Go(func() { s.Close(ctx) })
+	}
+	wg.Wait()
+}
+
+// stop makes Run return.
+func (k *Kernel) stop() { k.stopOnce.Do(func() { close(k.stopping) }) }
+
+// work handles the requests of a lane one after the other.
+func (k *Kernel) work(l *lane) {
+	for {
+		r, ok := l.next()
+		if !ok {
+			return
+		}
+		k.handle(r)
+	}
+}
+
+// Interrupt cancels the context of whatever runs on the shell channel. It may be
+// called from any goroutine (a signal handler, for one) and does nothing when
+// nothing runs.
+func (k *Kernel) Interrupt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.interruptRunning != nil {
+		k.interruptRunning(errInterrupted)
+	}
+}
