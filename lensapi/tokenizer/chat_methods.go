@@ -1,0 +1,366 @@
+package tokenizer
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// stringArg is argument i as a string, or def when it is missing or None.
+func stringArg(what string, a []any, i int, def string) (s string, given bool) {
+	if i >= len(a) || a[i] == nil {
+		return def, false
+	}
+	s, ok := a[i].(string)
+	if !ok {
+		fail("%s needs a string, not %s", what, kind(a[i]))
+	}
+	return s, true
+}
+
+// strip removes the given characters, or whitespace, from the ends that are asked for.
+func strip(s string, a []any, what string, left, right bool) string {
+	set, given := stringArg(what, a, 0, "")
+	f := unicode.IsSpace
+	if given {
+		f = func(r rune) bool { return strings.ContainsRune(set, r) }
+	}
+	if left {
+		s = strings.TrimLeftFunc(s, f)
+	}
+	if right {
+		s = strings.TrimRightFunc(s, f)
+	}
+	return s
+}
+
+// method calls a method of a value.
+func (g *rendering) method(name string, v any, a []any, kw map[string]any) any {
+	if len(kw) > 0 {
+		fail("named arguments of the method %s are not supported", quote(name))
+	}
+	switch v := v.(type) {
+	case string:
+		return g.stringMethod(name, v, a)
+	case *dict:
+		switch name {
+		case "keys":
+			return g.items(v)
+		case "values", "items":
+			out := make([]any, len(v.keys))
+			for i, k := range v.keys {
+				if out[i] = v.m[k]; name == "items" {
+					out[i] = []any{k, v.m[k]}
+				}
+			}
+			return out
+		case "get":
+			k, _ := stringArg("get", a, 0, "")
+			if x, ok := v.m[k]; ok || len(a) < 2 {
+				return x
+			}
+			return a[1]
+		}
+		fail("the method %s of a dict is not supported; supported: keys, values, items, get", quote(name))
+	}
+	fail("the method %s of %s is not supported", quote(name), kind(v))
+	return nil
+}
+
+func (g *rendering) stringMethod(name, s string, a []any) any {
+	g.spend(len(s))
+	switch name {
+	case "strip":
+		return strip(s, a, name, true, true)
+	case "lstrip":
+		return strip(s, a, name, true, false)
+	case "rstrip":
+		return strip(s, a, name, false, true)
+	case "upper":
+		return strings.ToUpper(s)
+	case "lower":
+		return strings.ToLower(s)
+	case "title":
+		return title(s)
+	case "capitalize":
+		return capitalize(s)
+	case "startswith", "endswith":
+		return affix(name, s, a)
+	case "removeprefix":
+		p, _ := stringArg(name, a, 0, "")
+		return strings.TrimPrefix(s, p)
+	case "removesuffix":
+		p, _ := stringArg(name, a, 0, "")
+		return strings.TrimSuffix(s, p)
+	case "replace":
+		return g.replace(s, a)
+	case "split":
+		return g.split(s, a)
+	case "find":
+		p, _ := stringArg(name, a, 0, "")
+		i := strings.Index(s, p)
+		if i > 0 {
+			i = utf8.RuneCountInString(s[:i])
+		}
+		return i
+	case "join":
+		if len(a) == 1 {
+			return g.join(g.items(a[0]), s)
+		}
+	}
+	fail("the method %s of a string is not supported here; supported: strip, lstrip, rstrip, upper, lower, title, capitalize, startswith, endswith, removeprefix, removesuffix, replace, split, find, join", quote(name))
+	return nil
+}
+
+func affix(name, s string, a []any) bool {
+	test := strings.HasPrefix
+	if name == "endswith" {
+		test = strings.HasSuffix
+	}
+	if len(a) == 1 {
+		if list, ok := a[0].([]any); ok {
+			for i := range list {
+				p, _ := stringArg(name, list, i, "")
+				if test(s, p) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	p, given := stringArg(name, a, 0, "")
+	if !given {
+		fail("%s needs a string", name)
+	}
+	return test(s, p)
+}
+
+func (g *rendering) replace(s string, a []any) string {
+	old, ok := stringArg("replace", a, 0, "")
+	new, ok2 := stringArg("replace", a, 1, "")
+	if !ok || !ok2 {
+		fail("replace needs two strings")
+	}
+	n := -1
+	if len(a) > 2 {
+		if i, ok := a[2].(int); ok {
+			n = i
+		}
+	}
+	count := strings.Count(s, old)
+	if n >= 0 {
+		count = min(count, n)
+	}
+	// Each factor is at most maxRendered, so the product fits an int64 but not an int of 32 bits.
+	if size := int64(len(s)) + int64(count)*int64(max(len(new)-len(old), 0)); size > maxRendered {
+		fail("it makes a value of more than %d bytes", maxRendered)
+	} else {
+		g.spend(int(size))
+	}
+	return strings.Replace(s, old, new, n)
+}
+
+// split is Python's: without a separator by runs of whitespace, with an optional largest number of cuts.
+func (g *rendering) split(s string, a []any) []any {
+	sep, given := stringArg("split", a, 0, "")
+	n := -1
+	if len(a) > 1 {
+		if i, ok := a[1].(int); ok && i >= 0 {
+			n = i + 1
+		}
+	}
+	var parts []string
+	switch {
+	case given && sep == "":
+		fail("split needs a separator that is not empty")
+	case given:
+		g.spend(16 * (strings.Count(s, sep) + 1))
+		parts = strings.SplitN(s, sep, n)
+	case n < 0:
+		g.spend(16 * len(s))
+		parts = strings.Fields(s)
+	default:
+		fail("split by whitespace with a limit is not supported")
+	}
+	out := make([]any, len(parts))
+	for i, p := range parts {
+		out[i] = p
+	}
+	return out
+}
+
+func (g *rendering) join(list []any, sep string) string {
+	parts := make([]string, len(list))
+	size := int64(len(sep)) * int64(max(len(list)-1, 0))
+	for i, x := range list {
+		parts[i] = str(x)
+		if size += int64(len(parts[i])); size > maxRendered {
+			fail("it makes a value of more than %d bytes", maxRendered)
+		}
+	}
+	g.spend(int(size))
+	return strings.Join(parts, sep)
+}
+
+const supportedFilters = "trim, upper, lower, title, capitalize, length, count, first, last, reverse, list, join, replace, default, d, string, int, safe, items, tojson"
+
+// filter applies v | name(a...).
+func (g *rendering) filter(name string, v any, a []any, kw map[string]any) any {
+	for k := range kw {
+		if !(name == "default" || name == "d") || k != "boolean" {
+			fail("the argument %s of the filter %s is not supported", quote(k), quote(name))
+		}
+	}
+	switch name {
+	case "default", "d":
+		def := any("")
+		if len(a) > 0 {
+			def = a[0]
+		}
+		if v == nil || (truth(kw["boolean"]) || len(a) > 1 && truth(a[1])) && !truth(v) {
+			return def
+		}
+		return v
+	case "trim":
+		return strip(str(v), a, name, true, true)
+	case "upper", "lower", "title", "capitalize":
+		return g.stringMethod(name, str(v), nil)
+	case "replace":
+		return g.replace(str(v), a)
+	case "string":
+		return str(v)
+	case "safe":
+		return v
+	case "join":
+		sep, _ := stringArg(name, a, 0, "")
+		return g.join(g.items(v), sep)
+	case "int":
+		return toInt(v)
+	case "length", "count":
+		switch x := v.(type) {
+		case string:
+			return utf8.RuneCountInString(x)
+		case []any:
+			return len(x)
+		case *dict:
+			return len(x.keys)
+		}
+		fail("%s has no length", kind(v))
+	case "list":
+		return g.items(v)
+	case "items":
+		return g.method("items", v, nil, nil)
+	case "first", "last":
+		at := 0
+		if name == "last" {
+			at = -1
+		}
+		return g.item(g.items(v), at)
+	case "reverse":
+		in := g.items(v)
+		g.spend(16 * len(in))
+		out := make([]any, len(in))
+		for i, x := range in {
+			out[len(in)-1-i] = x
+		}
+		return out
+	case "tojson":
+		if len(a) > 0 {
+			fail("arguments of tojson are not supported")
+		}
+		var b strings.Builder
+		g.toJSON(&b, v, 0)
+		return b.String()
+	}
+	fail("the filter %s is not supported; supported: %s", quote(name), supportedFilters)
+	return nil
+}
+
+func toInt(v any) int {
+	switch x := v.(type) {
+	case int:
+		return x
+	case float64:
+		return int(x)
+	case bool:
+		if x {
+			return 1
+		}
+	case string:
+		if i, err := strconv.Atoi(strings.TrimSpace(x)); err == nil {
+			return i
+		}
+	}
+	return 0
+}
+
+// toJSON writes v as Python's json.dumps(ensure_ascii=False) does, which is what Hugging Face makes of tojson.
+func (g *rendering) toJSON(b *strings.Builder, v any, depth int) {
+	g.spend(8)
+	if depth > maxNesting || b.Len() > maxRendered {
+		fail("tojson of a value that is too deep or too long")
+	}
+	switch x := v.(type) {
+	case nil:
+		b.WriteString("null")
+	case bool:
+		b.WriteString(strconv.FormatBool(x))
+	case int, float64:
+		b.WriteString(str(x))
+	case string:
+		g.spend(len(x))
+		jsonString(b, x)
+	case []any:
+		b.WriteByte('[')
+		for i, e := range x {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			g.toJSON(b, e, depth+1)
+		}
+		b.WriteByte(']')
+	case *dict:
+		b.WriteByte('{')
+		for i, k := range x.keys {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			jsonString(b, k)
+			b.WriteString(": ")
+			g.toJSON(b, x.m[k], depth+1)
+		}
+		b.WriteByte('}')
+	default:
+		fail("%s has no JSON form", kind(v))
+	}
+}
+
+func jsonString(b *strings.Builder, s string) {
+	const hex = "0123456789abcdef"
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\b':
+			b.WriteString(`\b`)
+		case r == '\f':
+			b.WriteString(`\f`)
+		case r < 0x20:
+			b.WriteString(`\u00`)
+			b.WriteByte(hex[r>>4])
+			b.WriteByte(hex[r&15])
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+}
