@@ -32,13 +32,13 @@ func newWorst(t *testing.T) *worst {
 	return w
 }
 
-// see compares got with want; the difference is absolute, or relative where the value is large.
+// see compares got with want.
 func (w *worst) see(kind, where string, got, want float64) {
 	w.t.Helper()
 	if !slices.Contains(w.kinds, kind) {
 		w.kinds = append(w.kinds, kind)
 	}
-	d := math.Abs(got-want) / max(1, math.Abs(want))
+	d := math.Abs(got - want)
 	if !(d <= tolerance) {
 		w.t.Errorf("%s %s: %v, want %v", kind, where, got, want)
 	}

@@ -1,0 +1,100 @@
+package forward_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"github.com/gopherlens/gopherlens/lensapi/forward"
+	"github.com/gopherlens/gopherlens/lensapi/lenstest"
+	"github.com/gopherlens/gopherlens/lensapi/model"
+)
+
+// wideModel is a random GPT-2 wide enough for kernels to use several threads.
+func wideModel(t testing.TB) *model.Model {
+	const v, d, ctx = 300, 128, 320
+	config := map[string]any{"model_type": "gpt2", "n_embd": d, "n_layer": 2, "n_head": 4, "n_positions": ctx, "vocab_size": v}
+	shapes := map[string][]int{"wte.weight": {v, d}, "wpe.weight": {ctx, d}, "ln_f.weight": {d}, "ln_f.bias": {d}}
+	for _, l := range []string{"h.0.", "h.1."} {
+		for name, s := range map[string][]int{
+			"ln_1.weight": {d}, "ln_1.bias": {d}, "ln_2.weight": {d}, "ln_2.bias": {d},
+			"attn.c_attn.weight": {d, 3 * d}, "attn.c_attn.bias": {3 * d}, "attn.c_proj.weight": {d, d}, "attn.c_proj.bias": {d},
+			"mlp.c_fc.weight": {d, 4 * d}, "mlp.c_fc.bias": {4 * d}, "mlp.c_proj.weight": {4 * d, d}, "mlp.c_proj.bias": {d},
+		} {
+			shapes[l+name] = s
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	header, data := map[string]any{}, new(bytes.Buffer)
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		s := shapes[name]
+		n, at := 1, data.Len()
+		for _, k := range s {
+			n *= k
+		}
+		for range n {
+			data.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(rng.NormFloat64()*0.1))))
+		}
+		header[name] = map[string]any{"dtype": "F32", "shape": s, "data_offsets": []int{at, data.Len()}}
+	}
+	cfg, err := json.Marshal(config)
+	head, err2 := json.Marshal(header)
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
+	return lenstest.Load(t, fstest.MapFS{"config.json": {Data: cfg}, "model.safetensors": {Data: append(file, data.Bytes()...)}})
+}
+
+// BenchmarkPass reports tokens per second on the embedded teaching model where it lies beside the repository.
+func BenchmarkPass(b *testing.B) {
+	r := forward.New(lenstest.Load(b, os.DirFS(sharedModel(b, "teach-draft"))))
+	ctx := context.Background()
+	ids := make([]int, 100)
+	for i := range ids {
+		ids[i] = (i * 37) % 1000
+	}
+	b.Run("prefill100", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := r.NewSession().Extend(ctx, ids); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(len(ids)*b.N)/b.Elapsed().Seconds(), "tokens/s")
+	})
+	b.Run("decode-at-100", func(b *testing.B) {
+		s := r.NewSession()
+		if _, err := s.Extend(ctx, ids); err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if _, err := s.Extend(ctx, ids[:1]); err != nil {
+				b.Fatal(err)
+			}
+			if err := s.Truncate(len(ids)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+	})
+	b.Run("lens-of-one-token", func(b *testing.B) {
+		tr, err := r.NewSession().Extend(ctx, ids)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if _, err := r.Logits(ctx, tr.Resid[:tr.Rows*tr.DModel]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+	})
+}
