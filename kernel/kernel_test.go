@@ -276,7 +276,7 @@ func TestStreams(t *testing.T) {
 			return nil, nil
 		},
 		"large": func(_ context.Context, c *kernel.Cell) (any, error) {
-			fmt.Fprint(c.Stdout, strings.Repeat("日", 3<<20))
+			fmt.Fprint(c.Stdout, strings.Repeat("日", 3<<19))
 			return nil, nil
 		},
 		"late": func(_ context.Context, c *kernel.Cell) (any, error) {
@@ -300,8 +300,8 @@ func TestStreams(t *testing.T) {
 		t.Errorf("invalid bytes came as %q", text)
 	}
 	_, out = run(t, s.Client, wire.NewExecuteContent("large"))
-	if text, _ := streams(t, out, "stdout"); text != strings.Repeat("日", 3<<20) {
-		t.Errorf("9 MiB came back as %d bytes", len(text))
+	if text, _ := streams(t, out, "stdout"); text != strings.Repeat("日", 3<<19) {
+		t.Errorf("4.5 MiB came back as %d bytes", len(text))
 	}
 
 	// What a goroutine prints after its cell belongs to that cell.
