@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -114,7 +113,7 @@ func (c *Conversation) openWriter() error {
 		return err
 	}
 	// After a failed write the tail may end in rows of tokens that were not taken: write it anew.
-	if err = writeTail(c.s.disk, dir, &st, c.s.opt.Sync != SyncNever); err == nil {
+	if err = writeTail(c.s.disk, dir, &st, c.s.durable()); err == nil {
 		w.tail, w.tailEnd, err = openSegment(c.s.disk, dir+"/tail.wal", tailMagic, -1)
 	}
 	if err != nil {
@@ -162,36 +161,40 @@ func (c *Conversation) takeLock() (io.Closer, error) {
 }
 
 // openSegment opens a log for appending at end, dropping what lies behind; end -1 means the end of the file.
-func openSegment(d filesystem, name, magic string, end int64) (f file, at int64, err error) {
-	if f, err = d.OpenWrite(name, false); err != nil {
-		return nil, 0, err
-	}
-	defer func() {
-		if err != nil {
-			err = join(err, f.Close())
-		}
-	}()
-	info, err := f.Stat()
+func openSegment(d filesystem, name, magic string, end int64) (file, int64, error) {
+	f, err := d.OpenWrite(name, false)
 	if err != nil {
 		return nil, 0, err
 	}
+	at, err := prepareSegment(f, name, magic, end)
+	if err != nil {
+		return nil, 0, join(err, f.Close())
+	}
+	return f, at, nil
+}
+
+func prepareSegment(f file, name, magic string, end int64) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
 	size := info.Size()
+	if end > size {
+		return 0, &CorruptError{name, size, fmt.Errorf("%d bytes that were there are gone", end-size)}
+	}
 	if end >= 0 && size > end {
-		if err = f.Truncate(end); err != nil {
-			return nil, 0, err
+		if err := f.Truncate(end); err != nil {
+			return 0, err
 		}
 		size = end
 	}
-	if end > size {
-		return nil, 0, &CorruptError{name, size, fmt.Errorf("%d bytes that were there are gone", end-size)}
+	if size > 0 {
+		return size, nil
 	}
-	if size == 0 {
-		if _, err = f.WriteAt([]byte(magic), 0); err != nil {
-			return nil, 0, err
-		}
-		size = magicSize
+	if _, err := f.WriteAt([]byte(magic), 0); err != nil {
+		return 0, err
 	}
-	return f, size, nil
+	return magicSize, nil
 }
 
 // writeTail writes the tail anew with the rows of st, atomically.

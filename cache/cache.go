@@ -153,6 +153,9 @@ func (s *Store) begin() (done func(), err error) {
 	return s.busy.Done, nil
 }
 
+// durable reports whether files published are synced.
+func (s *Store) durable() bool { return s.opt.Sync != SyncNever }
+
 // loaded lists the conversations in memory.
 func (s *Store) loaded() []*Conversation {
 	s.mu.Lock()
@@ -207,7 +210,7 @@ func (s *Store) makeConversation(id string, meta metadata) error {
 	if _, err := s.disk.Lstat(convPath(id)); err == nil {
 		return ErrExists
 	}
-	tmp, durable := tempName(), s.opt.Sync != SyncNever
+	tmp, durable := tempName(), s.durable()
 	err = s.disk.MkdirAll(tmp)
 	if err == nil {
 		err = writeNew(s.disk, tmp+"/metadata.json", append(data, '\n'), durable)

@@ -181,7 +181,7 @@ func (c *Conversation) repair(full bool) (state, error) {
 		err = c.cut(dir+"/tail.wal", sc)
 	}
 	if err == nil && stale {
-		err = writeTail(c.s.disk, dir, &st, c.s.opt.Sync != SyncNever)
+		err = writeTail(c.s.disk, dir, &st, c.s.durable())
 	}
 	return st, err
 }
@@ -204,7 +204,7 @@ func (c *Conversation) cut(name string, sc scan) error {
 		// Bytes behind a bad frame may be all that is left of tokens: keep them.
 		aside := fmt.Sprintf("quarantine/%s-%s-%d-%d", path.Base(path.Dir(name)), path.Base(name), sc.good, time.Now().UnixNano())
 		rest := io.NewSectionReader(f, sc.good, info.Size()-sc.good)
-		if err := copyAside(c.s.disk, aside, rest); err != nil {
+		if err := copyAside(c.s.disk, aside, rest, c.s.durable()); err != nil {
 			return err
 		}
 		c.s.report("%v; the rest is kept as %s", &CorruptError{name, sc.good, sc.bad}, aside)
@@ -212,19 +212,19 @@ func (c *Conversation) cut(name string, sc scan) error {
 	} else {
 		c.s.report("%s: a write that was cut short at byte %d has been dropped (%d bytes)", name, sc.good, info.Size()-sc.good)
 	}
-	if err := f.Truncate(sc.good); err != nil {
+	if err := f.Truncate(sc.good); err != nil || !c.s.durable() {
 		return err
 	}
 	return f.Sync()
 }
 
-func copyAside(d filesystem, name string, r io.Reader) error {
+func copyAside(d filesystem, name string, r io.Reader, durable bool) error {
 	f, err := d.OpenWrite(name, true)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(io.NewOffsetWriter(f, 0), r)
-	if err == nil {
+	if err == nil && durable {
 		err = f.Sync()
 	}
 	return join(err, f.Close())
