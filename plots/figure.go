@@ -30,15 +30,17 @@ type Figure struct {
 	paint         func(*painter)
 }
 
-// newFigure checks the size before anything is allocated for it. kind and fits
-// make the error: what was drawn, and what the caller can ask for instead.
-func newFigure(kind, fits string, width, height float64) (*Figure, error) {
+// newFigure makes a figure of a size in CSS pixels, or reports that it would
+// exceed MaxPixels, before anything is allocated for it.
+func newFigure(width, height float64) (*Figure, bool) {
 	width, height = math.Ceil(width), math.Ceil(height)
-	if !(width > 0 && height > 0 && width*height*density*density <= MaxPixels) {
-		return nil, fmt.Errorf("%s of %.0fx%.0f pixels exceeds %d pixels: %s",
-			kind, width*density, height*density, MaxPixels, fits)
-	}
-	return &Figure{width: width, height: height}, nil
+	ok := width > 0 && height > 0 && width*height*density*density <= MaxPixels
+	return &Figure{width: width, height: height}, ok
+}
+
+// tooLarge says what does not fit and what the caller can ask for instead.
+func tooLarge(what, fits string) error {
+	return fmt.Errorf("%s need more than %d pixels: %s", what, MaxPixels, fits)
 }
 
 // Size is the size at which the picture is meant to be shown, in CSS pixels.

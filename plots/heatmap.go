@@ -110,19 +110,23 @@ func (h Heatmap) layout() (*heatmapLayout, error) {
 	if l.Label == "" {
 		l.Label = h.Scale.legend()
 	}
-	l.measure()
+	kind := fmt.Sprintf("%d rows by %d columns", len(l.Rows), len(l.Columns))
+	l.measureLabels()
+	if cellLeast*float64(len(l.Columns))*l.bandHeight > MaxPixels/(density*density) {
+		return nil, tooLarge(kind, l.fits()) // before measuring every token
+	}
+	l.measureCells()
 	width := max(leastWidth, 2*margin+l.labels+l.cell*float64(l.perBand))
 	inner := width - 2*margin
 	var t typesetter
 	l.title = t.wrap(h.Title, inner, titlePx, true, 3)
 	l.caption = append(t.wrap(h.Caption, inner, captionPx, false, 6), t.wrap(footnote, inner, captionPx, false, 3)...)
 	l.top = margin + titleHeight(l.title)
-	l.bandHeight = aboveBand + cellHeight*float64(len(l.Rows)) + belowBand
 	head := l.top + legendHeight + captionHeight(l.caption) + margin
 	height := head + l.bandHeight*float64(l.bands) + bandGap*float64(l.bands-1)
-	fits := l.fits()
-	if l.figure, err = newFigure(fmt.Sprintf("%d rows by %d columns", len(l.Rows), len(l.Columns)), fits, width, height); err != nil {
-		return nil, err
+	var ok bool
+	if l.figure, ok = newFigure(width, height); !ok {
+		return nil, tooLarge(kind, l.fits())
 	}
 	l.figure.title, l.figure.text, l.figure.paint = h.Title, l.table(), l.paint
 	return l, nil
@@ -170,21 +174,27 @@ func (h Heatmap) check() ([][]float64, error) {
 	return values, nil
 }
 
-// measure chooses the width of a cell, so that nine tokens in ten show at full
-// size, and from it how many columns a band holds. Bands are of equal length, give
-// or take one column.
-func (l *heatmapLayout) measure() {
+// measureLabels sizes what depends on the rows alone.
+func (l *heatmapLayout) measureLabels() {
 	var t typesetter
 	l.labels = t.width("next token", smallPx, false)
 	for _, r := range l.Rows {
 		l.labels = max(l.labels, min(120, t.width(t.prepare(r), labelPx, false)))
 	}
 	l.labels += 10
+	l.bandHeight = aboveBand + cellHeight*float64(len(l.Rows)) + belowBand
+}
+
+// measureCells chooses the width of a cell, so that nine tokens in ten show at
+// full size, and from it how many columns a band holds. Bands are of equal
+// length, give or take one column.
+func (l *heatmapLayout) measureCells() {
+	var t typesetter
 	var needs []float64
 	need := func(s string, px float64, bold bool) { needs = append(needs, t.width(t.prepare(s), px, bold)) }
-	for i, row := range l.Cells {
+	for _, row := range l.Cells {
 		for _, c := range row {
-			need(c.Text, cellPx, i == len(l.Cells)-1)
+			need(c.Text, cellPx, false)
 		}
 	}
 	for _, c := range l.Columns {
@@ -237,7 +247,9 @@ func (l *heatmapLayout) band(p *painter, y float64, from, to int) {
 		if c.Hit {
 			ink = inkDark
 		}
-		p.fitText(above(c), x+l.cell/2, grid-12, l.cell-4, labelPx, cellLeastP, c.Hit, ink, center)
+		// Bold is an extra; it must not cost letters.
+		bold := c.Hit && p.width(p.prepare(above(c)), cellLeastP, true) <= l.cell-4
+		p.fitText(above(c), x+l.cell/2, grid-12, l.cell-4, labelPx, cellLeastP, bold, ink, center)
 		p.fitText(c.Below, x+l.cell/2, bottom+12, l.cell-4, labelPx, cellLeastP, false, inkDark, center)
 		p.fitText(strconv.Itoa(c.Position), x+l.cell/2, bottom+28, l.cell-4, smallPx, 6, false, inkSoft, center)
 		for i := range l.Rows {
@@ -246,7 +258,7 @@ func (l *heatmapLayout) band(p *painter, y float64, from, to int) {
 			fill := l.ramp.color(cell.Value)
 			p.rect(x, top, l.cell-1, cellHeight-1, fill)
 			p.fitText(cell.Text, x+l.cell/2-0.5, top+cellHeight/2-0.5, l.cell-7, cellPx, cellLeastP,
-				i == len(l.Rows)-1, inkOn(fill), center)
+				false, inkOn(fill), center)
 		}
 	}
 }

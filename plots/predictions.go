@@ -71,17 +71,21 @@ func (d Predictions) draw() (*Figure, error) {
 	if err := l.check(); err != nil {
 		return nil, err
 	}
-	l.measure()
 	k := len(l.Rows[0].Top)
+	refused := tooLarge(fmt.Sprintf("%d rows of %d candidates", len(l.Rows), k), "draw fewer rows or candidates")
+	if predRow*float64(len(l.Rows))*predLeast*float64(k) > MaxPixels/(density*density) {
+		return nil, refused // before measuring every token
+	}
+	l.measure()
 	width := max(leastWidth, 2*margin+l.labels+(l.cell+predGap)*float64(k)+entropyWide)
 	var t typesetter
 	l.title = t.wrap(d.Title, width-2*margin, titlePx, true, 3)
 	l.caption = append(t.wrap(d.Caption, width-2*margin, captionPx, false, 6), t.wrap(l.note(), width-2*margin, captionPx, false, 3)...)
 	l.top = margin + titleHeight(l.title)
 	height := l.top + predHead + predRow*float64(len(l.Rows)) + 10 + captionHeight(l.caption) + margin
-	f, err := newFigure(fmt.Sprintf("%d rows of %d candidates", len(l.Rows), k), "draw fewer rows or candidates", width, height)
-	if err != nil {
-		return nil, err
+	f, ok := newFigure(width, height)
+	if !ok {
+		return nil, refused
 	}
 	f.title, f.text, f.paint = d.Title, l.table(), l.paint
 	return f, nil

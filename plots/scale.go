@@ -152,7 +152,10 @@ func (r ramp) ticks() []tick {
 	case KL:
 		at = []float64{0, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000}
 	case Rank:
-		at = []float64{2, 5, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
+		at = []float64{2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
+		if r.max <= 20 {
+			at = []float64{2, 5, 10}
+		}
 	}
 	const apart = 0.13
 	var out []tick
