@@ -1,0 +1,48 @@
+// Package interp runs Go cells inside the process: it implements
+// kernel.Evaluator, and with it completion, inspection and the check whether a
+// cell is finished.
+//
+// # How a cell becomes a program
+//
+// A cell is split at its top-level semicolons (split.go) and sorted into
+// imports, declarations and statements (plan.go). They are put together as one
+// file of package main: declarations stay, statements become the body of one
+// function, and every variable a statement defines also appears as a package
+// variable so that go/types infers its type (assemble.go). The checker sees
+// the live objects of earlier cells as if they had been declared in the same
+// package (check.go). Variables then move to a package of their own, whose
+// storage outlives the cell; the rest becomes SSA in a program made for this
+// cell alone, in which earlier cells appear as packages without bodies
+// (build.go, stub.go), and ixgo interprets it. Nothing of the session changes
+// before the whole cell is compiled (commit in session.go).
+//
+// A redefinition recompiles every live declaration that depends on the name,
+// so old callers see the new function; what no longer compiles is dropped with
+// a notice. A declaration repeated word for word is kept as it is, so that
+// running a cell of declarations again changes nothing.
+//
+// # Output
+//
+// What a cell prints with package fmt, the built-in print, package log or
+// os.Stdout and os.Stderr goes to the writers of the cell whose goroutine, or
+// whose goroutine's ancestor, prints it (output.go). Compiled code that writes
+// to the process's own os.Stdout, such as a library that keeps its own
+// reference, is not seen here.
+//
+// # Concurrency
+//
+// A Session evaluates one cell at a time; Complete, Inspect and Check may be
+// called at any time. Goroutines that cells start keep running.
+//
+// # Errors
+//
+// Eval returns *kernel.EvalError for everything user code can do wrong. What
+// cannot be contained: a fatal error of the Go runtime itself (concurrent map
+// writes found by the runtime, memory exhaustion), and a compiled library that
+// panics in a goroutine of its own.
+//
+// What it leaves to others: the protocol, rendering of values (package
+// kernel), and what lens, plots and cache do.
+package interp
+
+//go:generate go run ./internal/gen

@@ -1,0 +1,233 @@
+package interp
+
+import (
+	"errors"
+	"fmt"
+	"go/token"
+	"go/types"
+	"reflect"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/gopherlens/gopherlens/kernel"
+	"github.com/goplus/ixgo"
+)
+
+// Names of errors that are not Go values.
+const (
+	compileError = "compile error"
+	panicError   = "panic"
+	interrupted  = "interrupted"
+	exitError    = "exit"
+)
+
+const (
+	red   = "\x1b[31m"
+	bold  = "\x1b[1m"
+	plain = "\x1b[0m"
+)
+
+// maxErrors is how many compile errors are told at once, as the compiler does.
+const maxErrors = 10
+
+// compileErrors words errors found before anything ran. src is the source of
+// the cell called file.
+func compileErrors(file, src string, list []diagnostic) *kernel.EvalError {
+	e := &kernel.EvalError{Name: compileError}
+	lines := strings.Split(src, "\n")
+	for i, d := range list {
+		if i == maxErrors {
+			e.Traceback = append(e.Traceback, fmt.Sprintf("too many errors (%d more)", len(list)-i))
+			break
+		}
+		text := d.msg
+		if d.pos.IsValid() {
+			text = fmt.Sprintf("%s:%d:%d: %s", d.pos.Filename, d.pos.Line, d.pos.Column, d.msg)
+		}
+		if i == 0 {
+			e.Message = text
+		}
+		e.Traceback = append(e.Traceback, red+text+plain)
+		if d.pos.Filename != file || d.pos.Line < 1 || d.pos.Line > len(lines) {
+			continue
+		}
+		if e.Line == 0 {
+			e.Line = d.pos.Line
+		}
+		line := strings.TrimRight(lines[d.pos.Line-1], "\r")
+		col := min(max(d.pos.Column-1, 0), len(line))
+		pad := strings.Map(func(r rune) rune {
+			if r == '\t' {
+				return r
+			}
+			return ' '
+		}, line[:col])
+		e.Traceback = append(e.Traceback, "    "+line, "    "+pad+bold+"^"+plain)
+	}
+	return e
+}
+
+// diagnostic is one compile error.
+type diagnostic struct {
+	pos token.Position
+	msg string
+}
+
+func syntaxDiagnostics(file string, errs []syntaxError) []diagnostic {
+	var out []diagnostic
+	for _, e := range errs {
+		out = append(out, diagnostic{token.Position{Filename: file, Line: e.line, Column: e.col}, "syntax error: " + e.msg})
+	}
+	return out
+}
+
+// tidy words a message of the checker as a user of cells expects it.
+func tidy(msg string) string {
+	msg = strings.ReplaceAll(msg, oldSuffix, "")
+	msg = strings.ReplaceAll(msg, runtimeName+".Println", "println")
+	msg = strings.ReplaceAll(msg, runtimeName+".Print", "print")
+	msg = strings.ReplaceAll(msg, " in argument to "+runtimeName+".Show", "")
+	return msg
+}
+
+// harmless reports whether a complaint of the checker is none in a cell.
+func harmless(e types.Error) bool {
+	return e.Soft || strings.HasPrefix(e.Msg, "\t") ||
+		strings.HasPrefix(e.Msg, "initialization cycle") ||
+		// go/types compares packages there, and every cell is one
+		strings.HasPrefix(e.Msg, "implicit assignment to unexported field") && strings.Contains(e.Msg, "of type main.")
+}
+
+// place is a line of a cell.
+type place struct {
+	file string
+	line int
+}
+
+var framePattern = regexp.MustCompile(`(?m)^(\S+)\(\)\n\t(In\[\d+\]):(\d+)`)
+
+// stackOf reads the user's lines from a stack the interpreter wrote.
+func stackOf(stack []byte) (frames []place, names []string) {
+	for _, m := range framePattern.FindAllSubmatch(stack, -1) {
+		line, _ := strconv.Atoi(string(m[3]))
+		if line <= 0 {
+			continue
+		}
+		frames = append(frames, place{string(m[2]), line})
+		name := strings.TrimPrefix(string(m[1]), "main.")
+		if strings.HasPrefix(name, "cell__") {
+			_, rest, _ := strings.Cut(name, ".")
+			name = "cell"
+			if rest != "" {
+				name = "cell." + rest
+			}
+		}
+		names = append(names, name)
+	}
+	return frames, names
+}
+
+// panicValue unwraps what the interpreter makes of a panic.
+func panicValue(err any) (v any, stack []byte) {
+	for {
+		switch p := err.(type) {
+		case ixgo.PanicError:
+			if len(stack) == 0 {
+				stack = p.Stack()
+			}
+			err = p.Value
+			if err == nil {
+				return nil, stack
+			}
+		case ixgo.FatalError:
+			if len(stack) == 0 {
+				stack = p.Stack()
+			}
+			err = p.Value
+		default:
+			return err, stack
+		}
+	}
+}
+
+// runtimeErrors of the interpreter itself carry a prefix twice or not at all.
+func panicText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "panic called with nil argument (use errors.New)"
+	case ixgo.RuntimeError:
+		return "runtime error: " + strings.TrimPrefix(string(v), "runtime error: ")
+	case ixgo.PlainError:
+		return string(v)
+	case error:
+		return v.Error()
+	case string:
+		return strings.TrimPrefix(v, "reflect: ")
+	case fmt.Stringer:
+		return v.String()
+	}
+	if t := reflect.TypeOf(v); t.PkgPath() != "" {
+		return fmt.Sprintf("%s(%#v)", t, v)
+	}
+	return fmt.Sprintf("%v", v)
+}
+
+// errorName is the kind of a panic: an error's own type when the program
+// raised one, "panic" otherwise.
+func errorName(v any) string {
+	err, ok := v.(error)
+	if !ok {
+		return panicError
+	}
+	var re runtime.Error
+	if errors.As(err, &re) {
+		return panicError
+	}
+	if errors.Is(err, errStack) {
+		return panicError
+	}
+	switch v.(type) {
+	case ixgo.RuntimeError, ixgo.PlainError:
+		return panicError
+	}
+	return typeName(err)
+}
+
+// typeName is the name of an error's type; the anonymous ones are "error".
+func typeName(err error) string {
+	t := reflect.TypeOf(err).String()
+	switch t {
+	case "*errors.errorString", "*fmt.wrapError", "*fmt.wrapErrors", "*errors.joinError":
+		return "error"
+	}
+	return strings.TrimPrefix(strings.Replace(t, "*main.", "*", 1), "main.")
+}
+
+// runtimeFailure words a panic of user code in the cell called file.
+func runtimeFailure(file string, v any, frames []place, names []string, where string) *kernel.EvalError {
+	e := &kernel.EvalError{Name: errorName(v), Message: panicText(v)}
+	for _, f := range frames {
+		if f.file == file {
+			e.Line = f.line
+			break
+		}
+	}
+	head := e.Name + ": " + e.Message
+	if len(frames) > 0 {
+		head = fmt.Sprintf("%s:%d: %s", frames[0].file, frames[0].line, head)
+	}
+	if where != "" {
+		head += " (" + where + ")"
+	}
+	e.Traceback = append(e.Traceback, red+head+plain)
+	for i, f := range frames {
+		if i == 20 {
+			e.Traceback = append(e.Traceback, fmt.Sprintf("    ... %d more frames", len(frames)-i))
+			break
+		}
+		e.Traceback = append(e.Traceback, fmt.Sprintf("    %s:%d in %s", f.file, f.line, names[i]))
+	}
+	return e
+}

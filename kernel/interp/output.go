@@ -1,0 +1,231 @@
+package interp
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"runtime/pprof"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// cellIO is where one cell's output goes. It outlives the cell: goroutines the
+// cell started keep it.
+type cellIO struct {
+	mu             sync.Mutex
+	stdout, stderr io.Writer
+	display        func(any) error
+	ctx            context.Context
+	labels         context.Context // carries the goroutine labels, keeps them alive
+}
+
+func (c *cellIO) write(w io.Writer, p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w == nil {
+		return len(p), nil
+	}
+	return w.Write(p)
+}
+
+// Goroutine labels are what tells whose output it is: the runtime hands them
+// from parent to child, whoever starts the child, at no cost to us. The
+// profiler's view of them is a welcome by-product.
+//
+//go:linkname goroutineLabels runtime/pprof.runtime_getProfLabel
+func goroutineLabels() unsafe.Pointer
+
+var (
+	cellCount atomic.Int64
+	byLabels  sync.Map // unsafe.Pointer of the label set -> *cellIO
+)
+
+// enter marks the calling goroutine, and all that it will start, as c's.
+func (c *cellIO) enter() {
+	id := strconv.FormatInt(cellCount.Add(1), 10)
+	c.labels = pprof.WithLabels(context.Background(), pprof.Labels("gopherlens-cell", id))
+	pprof.SetGoroutineLabels(c.labels)
+	byLabels.Store(goroutineLabels(), c)
+}
+
+// ofGoroutine is the cell of the calling goroutine, nil if no cell started it.
+func ofGoroutine() *cellIO {
+	if c, ok := byLabels.Load(goroutineLabels()); ok {
+		return c.(*cellIO)
+	}
+	return nil
+}
+
+// output is the calling goroutine's cell, else the session's latest one.
+func (s *Session) output() *cellIO {
+	if c := ofGoroutine(); c != nil {
+		return c
+	}
+	if c := s.latest.Load(); c != nil {
+		return c
+	}
+	return &cellIO{}
+}
+
+// print writes text to the cell's standard output, after what the cell wrote
+// to os.Stdout before.
+func (s *Session) print(p []byte) (int, error) {
+	s.flush()
+	c := s.output()
+	return c.write(c.stdout, p)
+}
+
+func (s *Session) printErr(p []byte) (int, error) {
+	s.flush()
+	c := s.output()
+	return c.write(c.stderr, p)
+}
+
+// logOutput is the default logger's writer in a process with sessions: a line
+// logged by a cell, or by compiled code it calls, goes to that cell.
+type logOutput struct{ rest io.Writer }
+
+func (l logOutput) Write(p []byte) (int, error) {
+	if c := ofGoroutine(); c != nil {
+		return c.write(c.stderr, p)
+	}
+	return l.rest.Write(p)
+}
+
+var logOnce sync.Once
+
+// catchLog routes the default logger. The standard library keeps one per
+// process, so this is per process too; whoever has set another writer keeps it.
+func catchLog() {
+	logOnce.Do(func() {
+		if w := log.Writer(); w == io.Writer(os.Stderr) {
+			log.SetOutput(logOutput{w})
+		}
+	})
+}
+
+// pipe is an *os.File for cells, such as their os.Stdout. What is written to
+// it comes out at the writer of the cell that runs, or ran last.
+type pipe struct {
+	w, r    *os.File
+	used    atomic.Bool
+	mu      sync.Mutex // one flush at a time
+	marks   atomic.Int64
+	arrived chan int64
+	closed  chan struct{}
+}
+
+// A mark in the stream tells that everything before it has been passed on.
+const (
+	markHead = "\x00\x01gopherlens:"
+	markTail = "\x01\x00"
+)
+
+func newPipe(deliver func([]byte)) (*pipe, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a pipe for the output of cells: %w", err)
+	}
+	p := &pipe{w: w, r: r, arrived: make(chan int64, 1), closed: make(chan struct{})}
+	go p.pump(deliver)
+	return p, nil
+}
+
+func (p *pipe) pump(deliver func([]byte)) {
+	defer close(p.closed)
+	var pending []byte
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := p.r.Read(buf)
+		pending = append(pending, buf[:n]...)
+		pending = p.pass(pending, deliver)
+		if err != nil {
+			if len(pending) > 0 {
+				deliver(pending)
+			}
+			return
+		}
+	}
+}
+
+// pass delivers what is known to be text and reports the marks between it.
+func (p *pipe) pass(b []byte, deliver func([]byte)) []byte {
+	for {
+		i := bytes.Index(b, []byte(markHead))
+		if i < 0 {
+			keep := 0 // the start of a mark may still be on its way
+			for k := min(len(markHead)-1, len(b)); k > 0; k-- {
+				if bytes.HasSuffix(b, []byte(markHead[:k])) {
+					keep = k
+					break
+				}
+			}
+			if len(b) > keep {
+				deliver(b[:len(b)-keep])
+			}
+			return append([]byte(nil), b[len(b)-keep:]...)
+		}
+		if i > 0 {
+			deliver(b[:i])
+			b = b[i:]
+		}
+		rest := b[len(markHead):]
+		end := bytes.Index(rest, []byte(markTail))
+		if end < 0 {
+			if len(rest) < 32 {
+				return append([]byte(nil), b...)
+			}
+			// not a mark after all
+			deliver(b[:len(markHead)])
+			b = rest
+			continue
+		}
+		if id, err := strconv.ParseInt(string(rest[:end]), 10, 64); err == nil {
+			select {
+			case p.arrived <- id:
+			default:
+			}
+		}
+		b = rest[end+len(markTail):]
+	}
+}
+
+// flush returns when everything written to the pipe so far has been delivered.
+func (p *pipe) flush() {
+	if !p.used.Load() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := p.marks.Add(1)
+	if _, err := io.WriteString(p.w, markHead+strconv.FormatInt(id, 10)+markTail); err != nil {
+		return
+	}
+	for {
+		select {
+		case got := <-p.arrived:
+			if got >= id {
+				return
+			}
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+func (p *pipe) close() {
+	p.w.Close()
+	<-p.closed
+	p.r.Close()
+}
+
+// flush passes on what cells wrote to os.Stdout and os.Stderr.
+func (s *Session) flush() {
+	s.stdout.flush()
+	s.stderr.flush()
+}

@@ -1,0 +1,510 @@
+package interp
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// decl is a type, function, method or constant declaration that stays live
+// across cells: its source, so that it can be compiled again when something it
+// depends on changes.
+type decl struct {
+	names []string // what it declares; a method as "T.m"
+	tok   token.Token
+	src   string
+	file  string // "In[3]"
+	line  int
+	col   int
+	deps  map[string]bool // names it uses and does not declare itself
+	seq   int             // order of declaration in the session
+}
+
+// where is the line directive that gives the parser the decl's true position.
+func (d *decl) where() string { return fmt.Sprintf("/*line %s:%d:%d*/", d.file, d.line, d.col) }
+
+// stmt is one statement of a cell, or one specification of a var declaration.
+type stmt struct {
+	src       string
+	line, col int
+	free      []freeName // identifiers to be resolved outside, by offset in src
+	defs      []string   // names it defines at top level, "_" included
+	varSpec   bool       // from a var declaration
+	typ       string     // type text of a var specification
+	rhs       string     // initialisers, "" for none
+	rhsOff    int        // offset of rhs in src
+	rhsLine   int
+	rhsCol    int
+	expr      bool // an expression statement
+	semi      bool
+}
+
+type freeName struct {
+	name string
+	off  int
+}
+
+// importSpec is one import of a cell.
+type importSpec struct {
+	name, path string // name "" if not given
+	line, col  int
+}
+
+// plan is a cell, sorted.
+type plan struct {
+	file    string
+	imports []importSpec
+	decls   []*decl
+	stmts   []stmt
+	inits   []string // names given to init functions
+	program bool     // has a package clause: func main runs
+}
+
+// planCell sorts the items of a cell. seq makes the names of init functions
+// unique in the session.
+func planCell(file string, src string, seq int) (*plan, []syntaxError) {
+	items, errs := splitCell(src)
+	p := &plan{file: file}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	for _, it := range items {
+		if err := p.add(it, seq); err != nil {
+			errs = append(errs, err...)
+		}
+	}
+	return p, errs
+}
+
+func (p *plan) add(it item, seq int) []syntaxError {
+	switch it.tok {
+	case token.PACKAGE:
+		p.program = true
+		return nil
+	case token.IMPORT, token.TYPE, token.CONST, token.VAR:
+		return p.addDecl(it, seq)
+	case token.FUNC:
+		if !it.method {
+			return p.addDecl(it, seq)
+		}
+		if _, err := parser.ParseFile(token.NewFileSet(), "", "package p;"+it.src, parser.SkipObjectResolution); err == nil {
+			return p.addDecl(it, seq)
+		}
+		if stmtErrs := p.addStmt(it); stmtErrs == nil {
+			return nil
+		}
+		return p.addDecl(it, seq)
+	}
+	return p.addStmt(it)
+}
+
+// parsed is an item parsed inside a prefix and suffix, with offsets back into
+// the item.
+type parsed struct {
+	fset   *token.FileSet
+	file   *ast.File
+	base   int // offset of the item in the parsed text
+	src    string
+	origin item
+}
+
+func (q *parsed) off(p token.Pos) int { return q.fset.PositionFor(p, false).Offset - q.base }
+
+func (q *parsed) text(n ast.Node) string { return q.src[q.off(n.Pos()):q.off(n.End())] }
+
+// at is the position in the cell of a position in the parsed text.
+func (q *parsed) at(p token.Pos) (line, col int) {
+	pos := q.fset.Position(p)
+	return pos.Line, pos.Column
+}
+
+func parseItem(file string, it item, prefix, suffix string, mode parser.Mode) (*parsed, []syntaxError) {
+	dir := fmt.Sprintf("/*line %s:%d:%d*/", file, it.line, it.col)
+	q := &parsed{fset: token.NewFileSet(), base: len(prefix) + len(dir), src: it.src, origin: it}
+	f, err := parser.ParseFile(q.fset, file, prefix+dir+it.src+suffix, mode|parser.AllErrors)
+	if err != nil {
+		var out []syntaxError
+		if list, ok := err.(scanner.ErrorList); ok {
+			for _, e := range list {
+				out = append(out, syntaxError{e.Pos.Line, e.Pos.Column, e.Msg})
+			}
+		} else {
+			out = append(out, syntaxError{it.line, it.col, err.Error()})
+		}
+		return nil, out
+	}
+	q.file = f
+	return q, nil
+}
+
+func (p *plan) addDecl(it item, seq int) []syntaxError {
+	q, errs := parseItem(p.file, it, "package p;", "\n", 0)
+	if errs != nil {
+		return errs
+	}
+	free, keys := freeNames(q.file)
+	for _, d := range q.file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if err := p.addFunc(q, d, free, keys, seq); err != nil {
+				return err
+			}
+		case *ast.GenDecl:
+			p.addGen(q, d, free, keys)
+		}
+	}
+	return nil
+}
+
+func (p *plan) newDecl(q *parsed, n ast.Node, src string, tok token.Token, free, keys []*ast.Ident, names ...string) *decl {
+	line, col := q.at(n.Pos())
+	d := &decl{names: names, tok: tok, src: src, file: p.file, line: line, col: col, deps: map[string]bool{}}
+	for _, ids := range [][]*ast.Ident{free, keys} {
+		for _, id := range ids {
+			if id.Pos() >= n.Pos() && id.Pos() < n.End() {
+				d.deps[id.Name] = true
+			}
+		}
+	}
+	// a group's specifications see each other without being unresolved
+	ast.Inspect(n, func(x ast.Node) bool {
+		if id, ok := x.(*ast.Ident); ok && id.Obj != nil && q.file.Scope.Lookup(id.Name) == id.Obj && !slices.Contains(names, id.Name) {
+			d.deps[id.Name] = true
+		}
+		return true
+	})
+	return d
+}
+
+func (p *plan) addFunc(q *parsed, d *ast.FuncDecl, free, keys []*ast.Ident, seq int) []syntaxError {
+	line, col := q.at(d.Pos())
+	if d.Body == nil {
+		return []syntaxError{{line, col, "missing function body: func " + d.Name.Name + " needs one in a cell"}}
+	}
+	src, name := q.text(d), d.Name.Name
+	switch {
+	case d.Recv != nil:
+		base := receiverName(d)
+		if base == "" {
+			return []syntaxError{{line, col, "invalid receiver of method " + name}}
+		}
+		name = base + "." + name
+	case name == "init":
+		if d.Type.Params.NumFields() > 0 || d.Type.Results.NumFields() > 0 {
+			return []syntaxError{{line, col, "func init must have no arguments and no return values"}}
+		}
+		name = fmt.Sprintf("init__%d_%d", seq, len(p.inits))
+		p.inits = append(p.inits, name)
+		at := q.off(d.Name.Pos()) - q.off(d.Pos())
+		nl, nc := q.at(d.Name.End())
+		src = src[:at] + name + fmt.Sprintf("/*line %s:%d:%d*/", p.file, nl, nc) + src[at+len("init"):]
+	}
+	nd := p.newDecl(q, d, src, token.FUNC, free, keys, name)
+	if d.Recv != nil {
+		nd.deps[receiverName(d)] = true
+	}
+	p.decls = append(p.decls, nd)
+	return nil
+}
+
+// receiverName is the name of the type a method belongs to.
+func receiverName(d *ast.FuncDecl) string {
+	if len(d.Recv.List) == 0 {
+		return ""
+	}
+	t := d.Recv.List[0].Type
+	for {
+		switch x := t.(type) {
+		case *ast.StarExpr:
+			t = x.X
+		case *ast.IndexExpr:
+			t = x.X
+		case *ast.IndexListExpr:
+			t = x.X
+		case *ast.ParenExpr:
+			t = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}
+
+func (p *plan) addGen(q *parsed, d *ast.GenDecl, free, keys []*ast.Ident) {
+	switch d.Tok {
+	case token.IMPORT:
+		for _, sp := range d.Specs {
+			im := sp.(*ast.ImportSpec)
+			line, col := q.at(im.Pos())
+			s := importSpec{path: strings.Trim(im.Path.Value, "\"`"), line: line, col: col}
+			if im.Name != nil {
+				s.name = im.Name.Name
+			}
+			p.imports = append(p.imports, s)
+		}
+	case token.TYPE:
+		for _, sp := range d.Specs {
+			ts := sp.(*ast.TypeSpec)
+			nd := p.newDecl(q, ts, q.text(ts), token.TYPE, free, keys, ts.Name.Name)
+			p.decls = append(p.decls, nd)
+		}
+	case token.CONST:
+		var names []string
+		for _, sp := range d.Specs {
+			for _, id := range sp.(*ast.ValueSpec).Names {
+				if id.Name != "_" {
+					names = append(names, id.Name)
+				}
+			}
+		}
+		if len(names) == 0 {
+			names = []string{"_"}
+		}
+		p.decls = append(p.decls, p.newDecl(q, d, q.text(d), token.CONST, free, keys, names...))
+	case token.VAR:
+		for _, sp := range d.Specs {
+			p.addVar(q, sp.(*ast.ValueSpec), free, keys)
+		}
+	}
+}
+
+func (p *plan) addVar(q *parsed, vs *ast.ValueSpec, free, keys []*ast.Ident) {
+	s := p.newStmt(q, vs, free, keys)
+	s.varSpec = true
+	for _, id := range vs.Names {
+		s.defs = append(s.defs, id.Name)
+	}
+	if vs.Type != nil {
+		s.typ = q.text(vs.Type)
+	}
+	if len(vs.Values) > 0 {
+		p.setRHS(q, &s, vs, vs.Values)
+	}
+	p.stmts = append(p.stmts, s)
+}
+
+func (p *plan) setRHS(q *parsed, s *stmt, n ast.Node, rhs []ast.Expr) {
+	first, last := rhs[0], rhs[len(rhs)-1]
+	s.rhs = q.src[q.off(first.Pos()):q.off(last.End())]
+	s.rhsOff = q.off(first.Pos()) - q.off(n.Pos())
+	s.rhsLine, s.rhsCol = q.at(first.Pos())
+}
+
+func (p *plan) newStmt(q *parsed, n ast.Node, free, keys []*ast.Ident) stmt {
+	line, col := q.at(n.Pos())
+	s := stmt{src: q.text(n), line: line, col: col, semi: q.origin.semi}
+	start := q.off(n.Pos())
+	for _, id := range free {
+		if id.Pos() >= n.Pos() && id.Pos() < n.End() {
+			s.free = append(s.free, freeName{id.Name, q.off(id.Pos()) - start})
+		}
+	}
+	for _, id := range keys { // used, but perhaps as a field name: never renamed
+		if id.Pos() >= n.Pos() && id.Pos() < n.End() {
+			s.free = append(s.free, freeName{id.Name, -1})
+		}
+	}
+	return s
+}
+
+func (p *plan) addStmt(it item) []syntaxError {
+	q, errs := parseItem(p.file, it, "package p;func _(){", "\n}", 0)
+	if errs != nil {
+		return errs
+	}
+	if len(q.file.Decls) != 1 {
+		return []syntaxError{{it.line, it.col, "unbalanced braces"}}
+	}
+	free, keys := freeNames(q.file)
+	for _, st := range q.file.Decls[0].(*ast.FuncDecl).Body.List {
+		if _, ok := st.(*ast.EmptyStmt); ok {
+			continue
+		}
+		s := p.newStmt(q, st, free, keys)
+		switch st := st.(type) {
+		case *ast.ExprStmt:
+			s.expr = true
+		case *ast.AssignStmt:
+			if st.Tok != token.DEFINE {
+				break
+			}
+			s.free = s.free[:0]
+			for _, e := range st.Lhs {
+				id, ok := e.(*ast.Ident)
+				if !ok {
+					line, col := q.at(e.Pos())
+					return []syntaxError{{line, col, "non-name " + q.text(e) + " on left side of :="}}
+				}
+				s.defs = append(s.defs, id.Name)
+			}
+			p.setRHS(q, &s, st, st.Rhs)
+			// the parser resolves the right side against the left, which :=
+			// at top level does not: take every identifier of it that no
+			// inner scope declares
+			rit := item{src: s.rhs, line: s.rhsLine, col: s.rhsCol}
+			if rq, errs := parseItem(p.file, rit, "package p;var _ =", "\n", 0); errs == nil {
+				rf, rk := freeNames(rq.file)
+				for _, id := range rf {
+					s.free = append(s.free, freeName{id.Name, s.rhsOff + rq.off(id.Pos())})
+				}
+				for _, id := range rk {
+					s.free = append(s.free, freeName{id.Name, -1})
+				}
+			}
+		}
+		p.stmts = append(p.stmts, s)
+	}
+	return nil
+}
+
+// displays reports whether the last statement is an expression to show.
+func (p *plan) displays() bool {
+	n := len(p.stmts)
+	return n > 0 && p.stmts[n-1].expr && !p.stmts[n-1].semi
+}
+
+// declared is the set of names that the cell's declarations give a new
+// meaning, methods left out.
+func declaredNames(ds []*decl) map[string]bool {
+	m := map[string]bool{}
+	for _, d := range ds {
+		for _, n := range d.names {
+			if !strings.Contains(n, ".") && n != "_" {
+				m[n] = true
+			}
+		}
+	}
+	return m
+}
+
+// unchanged splits off the declarations that repeat a live one word for word
+// and depend on nothing that changes: they keep their identity.
+func (s *Session) unchanged(own []*decl, vars map[string]bool) (fresh []*decl) {
+	same := map[*decl]bool{}
+	for _, d := range own {
+		if live := s.decls[d.names[0]]; live != nil && live.src == d.src && live.tok == d.tok &&
+			slices.Equal(live.names, d.names) && !vars[d.names[0]] {
+			same[d] = true
+		}
+	}
+	for again := true; again; {
+		again = false
+		changed := maps.Clone(vars)
+		types := map[string]bool{}
+		for _, d := range own {
+			if same[d] {
+				continue
+			}
+			for _, n := range d.names {
+				base, _, method := strings.Cut(n, ".")
+				if method {
+					types[base] = true
+				}
+				changed[base] = true
+			}
+		}
+		for _, d := range own {
+			if !same[d] {
+				continue
+			}
+			base, _, method := strings.Cut(d.names[0], ".")
+			hit := types[d.names[0]] || method && changed[base]
+			for n := range d.deps {
+				hit = hit || changed[n]
+			}
+			if hit {
+				delete(same, d)
+				again = true
+			}
+		}
+	}
+	for _, d := range own {
+		if !same[d] {
+			fresh = append(fresh, d)
+		}
+	}
+	return fresh
+}
+
+// inherited lists, in order of declaration, the live declarations that have to
+// be compiled again with the cell: those that depend on a changed name,
+// directly or not, and all methods of a type that is compiled again.
+func (s *Session) inherited(own []*decl, changedVars map[string]bool) []*decl {
+	mine := map[string]bool{}
+	declared := declaredNames(own)
+	changed := maps.Clone(changedVars)
+	take := map[*decl]bool{}
+	for _, d := range own {
+		for _, n := range d.names {
+			mine[n] = true
+			base, _, method := strings.Cut(n, ".")
+			switch {
+			case method && !declared[base]:
+				changed[base] = true
+				if t := s.decls[base]; t != nil {
+					take[t] = true
+				}
+			case s.scope[n] != nil:
+				changed[n] = true
+			}
+		}
+	}
+	live := s.liveDecls()
+	for grow := true; grow; {
+		grow = false
+		for _, d := range live {
+			if take[d] || slices.ContainsFunc(d.names, func(n string) bool { return mine[n] || changedVars[n] }) {
+				continue
+			}
+			base, _, method := strings.Cut(d.names[0], ".")
+			if method && declared[base] {
+				continue // the type is declared anew: its old methods go
+			}
+			hit := method && changed[base]
+			for n := range d.deps {
+				hit = hit || changed[n]
+			}
+			if !hit {
+				continue
+			}
+			take[d] = true
+			grow = true
+			if method {
+				if t := s.decls[base]; t != nil {
+					take[t] = true
+				}
+			}
+			for _, n := range d.names {
+				b, _, _ := strings.Cut(n, ".")
+				changed[b] = true
+			}
+		}
+	}
+	var out []*decl
+	for _, d := range live {
+		if take[d] {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// liveDecls lists the live declarations once each, in order of declaration.
+func (s *Session) liveDecls() []*decl {
+	seen := map[*decl]bool{}
+	var out []*decl
+	for _, d := range s.decls {
+		if !seen[d] {
+			seen[d] = true
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b *decl) int { return a.seq - b.seq })
+	return out
+}

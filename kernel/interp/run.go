@@ -1,0 +1,280 @@
+package interp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"go/types"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gopherlens/gopherlens/kernel"
+	"github.com/goplus/ixgo"
+)
+
+// abandonAfter is how long an interrupted cell may take to stop.
+const abandonAfter = time.Second
+
+// run is one execution of a cell.
+type run struct {
+	io       *cellIO
+	file     string
+	shown    []any
+	exited   chan int
+	panicked chan *kernel.EvalError // of goroutines the cell's code started
+}
+
+// errGoexit is what a cell ends with that called runtime.Goexit.
+var errGoexit = errors.New("runtime.Goexit was called")
+
+// execute runs a committed unit.
+func (s *Session) execute(ctx context.Context, u *unit, r *run) (any, error) {
+	for _, v := range u.reset {
+		if p := s.ld.address(v.Pkg().Path(), v.Name()); p != nil {
+			reflect.ValueOf(p).Elem().SetZero()
+		}
+	}
+	s.running.Store(r)
+	defer s.running.Store(nil)
+	done := make(chan error, 1)
+	go func() {
+		ended := false
+		defer func() {
+			if !ended { // only Goexit gets here without returning
+				done <- errGoexit
+			}
+		}()
+		r.io.enter()
+		err := s.runCell(u)
+		ended = true
+		done <- err
+	}()
+	err := s.wait(ctx, r, done)
+	s.flush()
+	if err != nil {
+		return nil, err
+	}
+	return s.result(u, r)
+}
+
+// runCell runs the initialisers of the packages that are interpreted, then the
+// cell. Whatever escapes the interpreter's own recovery is caught here.
+func (s *Session) runCell(u *unit) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = escaped{p}
+		}
+	}()
+	if err := u.interp.RunInit(); err != nil {
+		return err
+	}
+	_, err = u.interp.RunFunc(u.fn)
+	return err
+}
+
+// escaped carries a panic value as an error.
+type escaped struct{ value any }
+
+func (e escaped) Error() string { return panicText(e.value) }
+
+// wait returns when the cell has ended, was interrupted, exited, or lost a
+// goroutine to a panic.
+func (s *Session) wait(ctx context.Context, r *run, done chan error) error {
+	select {
+	case err := <-done:
+		select {
+		case fail := <-r.panicked: // a goroutine may have failed just before
+			if err == nil {
+				return fail
+			}
+		default:
+		}
+		return s.failure(r, err)
+	case code := <-r.exited:
+		return exitStatus(code)
+	case fail := <-r.panicked:
+		s.stopAll(done)
+		return fail
+	case <-ctx.Done():
+		if s.stopAll(done) {
+			return &kernel.EvalError{Name: interrupted, Message: "the cell was interrupted", Traceback: []string{red + "interrupted" + plain}}
+		}
+		msg := "the cell was interrupted while it waited in compiled code or on a channel; that goroutine was left behind"
+		return &kernel.EvalError{Name: interrupted, Message: msg, Traceback: []string{red + "interrupted" + plain + ": " + msg}}
+	}
+}
+
+// stopAll raises the stop flag until the cell has ended or is given up.
+func (s *Session) stopAll(done chan error) bool {
+	atomic.StoreInt32(&s.stop, 1)
+	defer atomic.StoreInt32(&s.stop, 0)
+	select {
+	case <-done:
+		return true
+	case <-time.After(abandonAfter):
+		return false
+	}
+}
+
+func exitStatus(code int) error {
+	msg := fmt.Sprintf("exit status %d", code)
+	return &kernel.EvalError{Name: exitError, Message: msg, Traceback: []string{red + msg + plain + " (the session goes on)"}}
+}
+
+// failure words how the cell ended.
+func (s *Session) failure(r *run, err error) error {
+	if err == nil {
+		return nil
+	}
+	var v any = err
+	if e, ok := err.(escaped); ok {
+		v = e.value
+	}
+	v, stack := panicValue(v)
+	if _, ok := v.(halt); ok {
+		return &kernel.EvalError{Name: interrupted, Message: "the cell was interrupted", Traceback: []string{red + "interrupted" + plain}}
+	}
+	frames, names := stackOf(stack)
+	frames, names = withSite(s.panickedAt(stack), frames, names, "cell")
+	return runtimeFailure(r.file, v, frames, names, "")
+}
+
+// goroutinePanic words the panic of a goroutine; nil if it was only stopped.
+func goroutinePanic(p ixgo.PanicError, at panicSite) *kernel.EvalError {
+	v, stack := panicValue(p)
+	if _, ok := v.(halt); ok {
+		return nil
+	}
+	frames, names := stackOf(stack)
+	frames, names = withSite(at, frames, names, "goroutine")
+	file := ""
+	if len(frames) > 0 {
+		file = frames[0].file
+	}
+	return runtimeFailure(file, v, frames, names, "in a goroutine")
+}
+
+// withSite puts the place of the panic first, if the stack does not start there.
+func withSite(at panicSite, frames []place, names []string, name string) ([]place, []string) {
+	if at.line == 0 || len(frames) > 0 && frames[0] == at.place {
+		return frames, names
+	}
+	return append([]place{at.place}, frames...), append([]string{name}, names...)
+}
+
+// watch takes the panics of goroutines until the session is closed. One that
+// belongs to the running cell fails it; one that outlived its cell is told on
+// that cell's standard error.
+func (s *Session) watch() {
+	for {
+		select {
+		case p := <-s.panics:
+			at := s.panickedAt(p.Stack())
+			fail := goroutinePanic(p, at)
+			if fail == nil {
+				continue
+			}
+			r := s.running.Load()
+			if r != nil && (at.io == nil || at.io == r.io) {
+				select {
+				case r.panicked <- fail:
+				default:
+				}
+				continue
+			}
+			c := at.io
+			if c == nil {
+				c = s.latest.Load()
+			}
+			if c != nil {
+				fmt.Fprintln(cellFile{c}, strings.Join(fail.Traceback, "\n"))
+			}
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// panicSite is where a goroutine last panicked, and whose it is.
+type panicSite struct {
+	place
+	io *cellIO
+}
+
+// onPanic notes where a goroutine panics. The interpreter calls it on that
+// goroutine, for panics that are recovered later too.
+func (s *Session) onPanic(info *ixgo.PanicInfo) {
+	pos := info.Position()
+	if !pos.IsValid() || !strings.HasPrefix(pos.Filename, "In[") {
+		return
+	}
+	var buf [64]byte
+	id := goroutineID(buf[:runtime.Stack(buf[:], false)])
+	site := panicSite{place{pos.Filename, pos.Line}, ofGoroutine()}
+	s.posMu.Lock()
+	defer s.posMu.Unlock()
+	if len(s.positions) > 1000 {
+		clear(s.positions)
+	}
+	s.positions[id] = site
+}
+
+// panickedAt is where the goroutine that wrote the stack panicked; the zero
+// site when it is not known.
+func (s *Session) panickedAt(stack []byte) panicSite {
+	id := goroutineID(stack)
+	s.posMu.Lock()
+	defer s.posMu.Unlock()
+	p := s.positions[id]
+	delete(s.positions, id)
+	return p
+}
+
+// goroutineID reads "goroutine 7" off the head of a stack.
+func goroutineID(stack []byte) string {
+	head, _, _ := strings.Cut(string(stack[:min(len(stack), 64)]), " [")
+	if !strings.HasPrefix(head, "goroutine ") {
+		return ""
+	}
+	return head
+}
+
+// Tuple is the result of a cell whose last expression has several values.
+type Tuple []any
+
+// String is the values as fmt prints them, separated by spaces.
+func (t Tuple) String() string { return strings.TrimSuffix(fmt.Sprintln([]any(t)...), "\n") }
+
+var errorType = types.Universe.Lookup("error").Type()
+
+// result is what the last expression shows. A last value of type error is not
+// shown: nil says nothing, and anything else is the cell's error.
+func (s *Session) result(u *unit, r *run) (any, error) {
+	vals := r.shown
+	if n := len(vals); n > 0 && len(u.shownAt) == n && types.Identical(u.shownAt[n-1], errorType) {
+		if err, ok := vals[n-1].(error); ok && err != nil {
+			return nil, &kernel.EvalError{Name: typeName(err), Message: err.Error(), Traceback: []string{red + typeName(err) + ": " + err.Error() + plain}}
+		}
+		vals = vals[:n-1]
+	}
+	switch len(vals) {
+	case 0:
+		return nil, nil
+	case 1:
+		return vals[0], nil
+	}
+	for _, v := range vals {
+		if _, ok := v.(interface{ MIMEBundle() map[string]any }); ok && r.io.display != nil {
+			for _, v := range vals[:len(vals)-1] {
+				if err := r.io.display(v); err != nil {
+					return nil, fmt.Errorf("display: %w", err)
+				}
+			}
+			return vals[len(vals)-1], nil
+		}
+	}
+	return Tuple(vals), nil
+}

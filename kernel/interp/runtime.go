@@ -1,0 +1,277 @@
+package interp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"os"
+	"reflect"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/goplus/ixgo"
+)
+
+// halt is the panic that stops interrupted code.
+type halt struct{}
+
+func (halt) Error() string { return "interrupted" }
+
+// maxFrames bounds the native stack of interpreted code, of which every
+// interpreted call takes some frames: the Go runtime ends the process at 1 GB.
+const maxFrames = 400_000
+
+// callsBetweenLooks is how many interpreted calls pass between two looks at
+// the stop flag and the stack.
+const callsBetweenLooks = 2048
+
+var errStack = errors.New("stack overflow: the calls nest too deep (endless recursion?)")
+
+func checkDepth() {
+	var pc [1]uintptr
+	if runtime.Callers(maxFrames, pc[:]) > 0 {
+		panic(errStack)
+	}
+}
+
+func (s *Session) halt() { panic(halt{}) }
+
+func (s *Session) stopCheck() {
+	if atomic.LoadInt32(&s.stop) != 0 {
+		panic(halt{})
+	}
+}
+
+func (s *Session) enterCall() {
+	s.calls = callsBetweenLooks
+	s.stopCheck()
+	checkDepth()
+}
+
+// countCall stands for the inline countdown in programs under the race
+// detector.
+func (s *Session) countCall() {
+	if n := atomic.AddInt64(&s.raceCalls, 1); n%callsBetweenLooks == 0 {
+		checkDepth()
+	}
+	s.stopCheck()
+}
+
+// registerRuntime makes the package that compiled cells call known to ixgo;
+// what its names stand for is set per session and cell.
+func registerRuntime() {
+	none := func() {}
+	var stop, calls int32
+	ixgo.RegisterPackage(&ixgo.Package{
+		Name: "cell", Path: runtimePkg, Deps: map[string]string{},
+		Interfaces: map[string]reflect.Type{}, NamedTypes: map[string]reflect.Type{}, AliasTypes: map[string]reflect.Type{},
+		Vars: map[string]reflect.Value{"Stop": reflect.ValueOf(&stop), "Calls": reflect.ValueOf(&calls)},
+		Funcs: map[string]reflect.Value{
+			"Show": reflect.ValueOf(func(...any) {}), "Display": reflect.ValueOf(func(any) {}),
+			"Print": reflect.ValueOf(func(...any) {}), "Println": reflect.ValueOf(func(...any) {}),
+			"Context": reflect.ValueOf(func() context.Context { return nil }),
+			"Halt":    reflect.ValueOf(none), "Check": reflect.ValueOf(none), "Enter": reflect.ValueOf(none), "Count": reflect.ValueOf(none),
+		},
+		TypedConsts: map[string]ixgo.TypedConst{}, UntypedConsts: map[string]ixgo.UntypedConst{},
+	})
+}
+
+// overrides are the functions that mean something else in a cell than in a
+// program of its own, by the name the interpreter looks them up with.
+func (s *Session) overrides() map[string]any {
+	m := map[string]any{
+		runtimePkg + ".Halt":  s.halt,
+		runtimePkg + ".Check": s.stopCheck,
+		runtimePkg + ".Enter": s.enterCall,
+		runtimePkg + ".Count": s.countCall,
+		runtimePkg + ".Display": func(v any) {
+			s.flush()
+			if c := s.output(); c.display != nil {
+				if err := c.display(v); err != nil {
+					fmt.Fprintln(cellWriter{s, true}, "display:", err)
+				}
+			}
+		},
+		runtimePkg + ".Context": func() context.Context { return cellContext{s} },
+		runtimePkg + ".Print":   func(a ...any) { s.printErr(builtinPrint(false, a)) },
+		runtimePkg + ".Println": func(a ...any) { s.printErr(builtinPrint(true, a)) },
+
+		"fmt.Print":   func(a ...any) (int, error) { return s.print(fmt.Append(nil, a...)) },
+		"fmt.Printf":  func(f string, a ...any) (int, error) { return s.print(fmt.Appendf(nil, f, a...)) },
+		"fmt.Println": func(a ...any) (int, error) { return s.print(fmt.Appendln(nil, a...)) },
+		"fmt.Fprint": func(w io.Writer, a ...any) (int, error) {
+			return fmt.Fprint(s.writer(w), a...)
+		},
+		"fmt.Fprintf": func(w io.Writer, f string, a ...any) (int, error) {
+			return fmt.Fprintf(s.writer(w), f, a...)
+		},
+		"fmt.Fprintln": func(w io.Writer, a ...any) (int, error) {
+			return fmt.Fprintln(s.writer(w), a...)
+		},
+		"(*os.File).Write": func(f *os.File, p []byte) (int, error) { return s.writer(f).Write(p) },
+		"(*os.File).WriteString": func(f *os.File, p string) (int, error) {
+			return io.WriteString(s.writer(f), p)
+		},
+		"io.WriteString": func(w io.Writer, p string) (int, error) { return io.WriteString(s.writer(w), p) },
+
+		"os.Exit":        s.exit,
+		"syscall.Exit":   s.exit,
+		"runtime.Goexit": runtime.Goexit,
+		"flag.Parse":     func() { flag.CommandLine.Parse(nil) },
+		"time.Sleep":     s.sleep,
+	}
+	for name, print := range map[string]func(v ...any) string{"Fatal": fmt.Sprint, "Fatalln": fmt.Sprintln} {
+		m["log."+name] = func(v ...any) { log.Output(2, print(v...)); s.exit(1) }
+		m["(*log.Logger)."+name] = func(l *log.Logger, v ...any) { l.Output(2, print(v...)); s.exit(1) }
+	}
+	m["log.Fatalf"] = func(f string, v ...any) { log.Output(2, fmt.Sprintf(f, v...)); s.exit(1) }
+	m["(*log.Logger).Fatalf"] = func(l *log.Logger, f string, v ...any) { l.Output(2, fmt.Sprintf(f, v...)); s.exit(1) }
+	return m
+}
+
+// cellWriter writes to the output of the calling goroutine's cell.
+type cellWriter struct {
+	s   *Session
+	err bool
+}
+
+func (w cellWriter) Write(p []byte) (int, error) {
+	if w.err {
+		return w.s.printErr(p)
+	}
+	return w.s.print(p)
+}
+
+// writer is w, or the direct way to the cell for the session's os.Stdout and
+// os.Stderr.
+func (s *Session) writer(w io.Writer) io.Writer {
+	switch w {
+	case io.Writer(s.stdout.w):
+		return cellWriter{s, false}
+	case io.Writer(s.stderr.w):
+		return cellWriter{s, true}
+	}
+	return w
+}
+
+// exit ends the cell as os.Exit ends a process: at once, no deferred call
+// runs. The calling goroutine never continues; it stays parked, which is the
+// price of not unwinding it.
+func (s *Session) exit(code int) {
+	if r := s.running.Load(); r != nil && ofGoroutine() == r.io {
+		select {
+		case r.exited <- code:
+		default:
+		}
+	}
+	select {}
+}
+
+// sleep is time.Sleep, ended early by an interrupt.
+func (s *Session) sleep(d time.Duration) {
+	c := s.output()
+	if c.ctx == nil || d <= 0 {
+		time.Sleep(d)
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	done := c.ctx.Done()
+	for {
+		select {
+		case <-t.C:
+			return
+		case <-done:
+			s.stopCheck() // only the interrupted cell's own goroutines stop
+			done = nil
+			if r := s.running.Load(); r != nil && r.io == c {
+				panic(halt{})
+			}
+		}
+	}
+}
+
+// cellContext is the predeclared ctx: the context of the cell whose goroutine
+// asks, so that a function declared in one cell and called in another sees the
+// caller's, and a goroutine keeps its own.
+type cellContext struct{ s *Session }
+
+func (c cellContext) current() context.Context {
+	if io := c.s.output(); io.ctx != nil {
+		return io.ctx
+	}
+	return context.Background()
+}
+
+func (c cellContext) Deadline() (time.Time, bool) { return c.current().Deadline() }
+func (c cellContext) Done() <-chan struct{}       { return c.current().Done() }
+func (c cellContext) Err() error                  { return c.current().Err() }
+func (c cellContext) Value(key any) any           { return c.current().Value(key) }
+func (c cellContext) String() string              { return "the running cell's context" }
+
+// builtinPrint formats like the built-in print and println.
+func builtinPrint(ln bool, args []any) []byte {
+	var b bytes.Buffer
+	for i, a := range args {
+		if i > 0 && ln {
+			b.WriteByte(' ')
+		}
+		switch v := reflect.ValueOf(a); v.Kind() {
+		case reflect.Invalid:
+			b.WriteString("nil")
+		case reflect.Float32, reflect.Float64:
+			bits := v.Type().Bits()
+			b.WriteString(formatFloat(v.Float(), bits))
+		case reflect.Complex64, reflect.Complex128:
+			c := v.Complex()
+			im := formatFloat(imag(c), v.Type().Bits()/2)
+			if im[0] != '+' && im[0] != '-' {
+				im = "+" + im
+			}
+			b.WriteString("(" + formatFloat(real(c), v.Type().Bits()/2) + im + "i)")
+		case reflect.Bool, reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+			reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+			fmt.Fprint(&b, basic(v))
+		case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Slice:
+			fmt.Fprintf(&b, "%#x", v.Pointer())
+		default:
+			fmt.Fprintf(&b, "%v", a)
+		}
+	}
+	if ln {
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// basic drops the methods of a value of basic kind.
+func basic(v reflect.Value) any {
+	switch {
+	case v.Kind() == reflect.Bool:
+		return v.Bool()
+	case v.Kind() == reflect.String:
+		return v.String()
+	case v.CanInt():
+		return v.Int()
+	}
+	return v.Uint()
+}
+
+func formatFloat(f float64, bits int) string {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "+Inf"
+	case math.IsInf(f, -1):
+		return "-Inf"
+	}
+	return strconv.FormatFloat(f, 'g', -1, bits)
+}

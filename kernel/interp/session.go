@@ -1,0 +1,363 @@
+package interp
+
+import (
+	"context"
+	"fmt"
+	"go/token"
+	"go/types"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gopherlens/gopherlens/kernel"
+	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
+	"github.com/goplus/ixgo"
+	_ "github.com/goplus/ixgo/pkg"                 // the standard library's symbols
+	_ "github.com/goplus/reflectx/icall/icall8192" // room for methods of interpreted types
+)
+
+// Session is a kernel.Evaluator for Go: the state that cells build up. It also
+// implements kernel.Completer, kernel.Inspector, kernel.Checker and io.Closer.
+type Session struct {
+	mu   sync.Mutex // one cell at a time; guards everything below it
+	base *ixgo.Context
+	ld   *loader
+
+	scope   map[string]types.Object // what names mean at top level
+	imports map[string]string       // name -> path
+	dots    []string                // paths imported with a dot
+	decls   map[string]*decl        // live declarations by name, methods as "T.m"
+	funcs   map[string]any          // compiled functions by name
+	cells   map[*types.Package]*stub
+	deps    map[*types.Package][]*types.Package // of packages with source
+	seq     int                                 // cells compiled, failures included
+	declSeq int
+	hooks   map[string]any // overrides common to all cells
+
+	view atomic.Pointer[view] // what completion and inspection see
+
+	stop      int32 // read by compiled code
+	calls     int32
+	raceCalls int64
+	running   atomic.Pointer[run]
+	latest    atomic.Pointer[cellIO]
+	posMu     sync.Mutex
+	positions map[string]panicSite // where each goroutine last panicked
+	panics    chan ixgo.PanicError
+	done      chan struct{}
+
+	stdout, stderr *pipe
+	stdin          *os.File
+	closed         bool
+}
+
+var _ interface {
+	kernel.Evaluator
+	kernel.Completer
+	kernel.Inspector
+	kernel.Checker
+	io.Closer
+} = (*Session)(nil)
+
+var registerOnce sync.Once
+
+// New starts a session with the predeclared names ctx, Display and Must.
+// Close it to release its pipes.
+func New() (*Session, error) {
+	registerOnce.Do(func() {
+		registerRuntime()
+		symbols.Register()
+	})
+	catchLog()
+	s := &Session{
+		scope: map[string]types.Object{}, imports: map[string]string{}, decls: map[string]*decl{}, funcs: map[string]any{},
+		cells: map[*types.Package]*stub{}, deps: map[*types.Package][]*types.Package{}, positions: map[string]panicSite{},
+		panics: make(chan ixgo.PanicError), done: make(chan struct{}),
+	}
+	s.base = ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.OptionLoadAllImethod)
+	s.base.SetEvalMode(true) // packages with source may import what they do not use
+	s.base.Lookup = func(string, string) (string, bool) { return "", false }
+	if err := symbols.Patch(s.base); err != nil {
+		return nil, err
+	}
+	s.ld = newLoader(s.base.Loader)
+	s.base.Loader = s.ld
+	var err error
+	if s.stdout, err = newPipe(func(p []byte) { s.deliver(p, false) }); err != nil {
+		return nil, err
+	}
+	if s.stderr, err = newPipe(func(p []byte) { s.deliver(p, true) }); err != nil {
+		s.stdout.close()
+		return nil, err
+	}
+	if s.stdin, err = os.Open(os.DevNull); err != nil {
+		s.stdout.close()
+		s.stderr.close()
+		return nil, fmt.Errorf("cannot give cells a standard input: %w", err)
+	}
+	go s.watch()
+	s.hooks = s.overrides()
+	s.ld.install(runtimePkg, map[string]reflect.Value{"Stop": reflect.ValueOf(&s.stop), "Calls": reflect.ValueOf(&s.calls)})
+	if _, err := s.importer().Import("os"); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.ld.install("os", map[string]reflect.Value{
+		"Stdin": reflect.ValueOf(&s.stdin), "Stdout": reflect.ValueOf(&s.stdout.w), "Stderr": reflect.ValueOf(&s.stderr.w),
+	})
+	if _, err := s.Eval(context.Background(), &kernel.Cell{Source: prelude}); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("the predeclared names do not compile: %w", err)
+	}
+	clear(s.imports)
+	s.publish()
+	return s, nil
+}
+
+// prelude is evaluated once, so that its names can be redefined like any other.
+const prelude = `import "context"
+var ctx context.Context = ` + runtimeName + `.Context()
+func Display(v any) { ` + runtimeName + `.Display(v) }
+func Must[T any](v T, err error) T { if err != nil { panic(err) }; return v }`
+
+func (s *Session) deliver(p []byte, stderr bool) {
+	c := s.latest.Load()
+	if c == nil {
+		return
+	}
+	w := c.stdout
+	if stderr {
+		w = c.stderr
+	}
+	c.write(w, p)
+}
+
+// Close ends the session. Goroutines of cells keep running, but what they
+// print to os.Stdout is lost.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	close(s.done)
+	s.stdout.close()
+	s.stderr.close()
+	return s.stdin.Close()
+}
+
+// Eval runs one cell; see kernel.Evaluator. An interrupt (ctx cancelled) stops
+// interpreted code at the next loop head or call; a cell that is blocked in
+// compiled code or on a channel is left behind after a second. When Eval
+// returns a compile error nothing has changed; after a run-time error the
+// cell's definitions stand.
+func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, &kernel.EvalError{Name: compileError, Message: "the session is closed"}
+	}
+	s.seq++
+	cio := &cellIO{stdout: c.Stdout, stderr: c.Stderr, display: c.Display, ctx: ctx}
+	file := fmt.Sprintf("In[%d]", c.Count)
+	u, fail := s.compile(file, c.Source)
+	if fail != nil {
+		return nil, compileErrors(file, c.Source, fail)
+	}
+	if u == nil {
+		return nil, nil
+	}
+	r := &run{io: cio, exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: file}
+	if err := s.load(u, r); err != nil {
+		return nil, &kernel.EvalError{Name: compileError, Message: err.Error()}
+	}
+	s.latest.Store(cio)
+	s.commit(u, cio)
+	return s.execute(ctx, u, r)
+}
+
+// compile takes a cell up to checked syntax. It returns nil for a cell with
+// nothing to run. The session does not change.
+func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
+	defer func() {
+		if r := recover(); r != nil {
+			u, fail = nil, []diagnostic{{msg: fmt.Sprintf("internal error of the checker: %v", r)}}
+		}
+	}()
+	p, errs := planCell(file, src, s.seq)
+	if errs != nil {
+		return nil, syntaxDiagnostics(file, errs)
+	}
+	imports, dots, fail := s.resolveImports(p)
+	if fail != nil {
+		return nil, fail
+	}
+	vars := map[string]bool{}
+	for _, st := range p.stmts {
+		for _, n := range st.defs {
+			vars[n] = true
+		}
+	}
+	if fail := duplicates(p, vars); fail != nil {
+		return nil, fail
+	}
+	own := s.unchanged(p.decls, vars)
+	a := &assembly{file: file, seq: s.seq, plan: p, own: own, imports: imports, dots: dots, showLast: p.displays()}
+	changed, dropped := map[string]bool{}, map[*decl]string{}
+	for range 50 {
+		a.inherit = a.inherit[:0]
+		for _, d := range s.inherited(own, changed) {
+			if _, ok := dropped[d]; !ok {
+				a.inherit = append(a.inherit, d)
+			}
+		}
+		u, next, fail := s.check(a, changed, dropped)
+		if fail != nil {
+			return nil, fail
+		}
+		if next {
+			continue
+		}
+		if u != nil {
+			u.dropped = dropped
+		}
+		return u, nil
+	}
+	return nil, []diagnostic{{msg: "the cell redefines too much at once; split it"}}
+}
+
+// duplicates finds names declared twice in one cell, where the checker would
+// not: a redeclared method or constant, and a variable beside a declaration.
+func duplicates(p *plan, vars map[string]bool) []diagnostic {
+	seen := map[string]*decl{}
+	for _, d := range p.decls {
+		for _, n := range d.names {
+			if n == "_" {
+				continue
+			}
+			if o := seen[n]; o != nil || vars[n] {
+				msg := n + " redeclared in this cell"
+				if o != nil {
+					msg += fmt.Sprintf(" (other declaration at %s:%d:%d)", o.file, o.line, o.col)
+				}
+				return []diagnostic{{token.Position{Filename: d.file, Line: d.line, Column: d.col}, msg}}
+			}
+			seen[n] = d
+		}
+	}
+	return nil
+}
+
+// commit makes what the unit defines the session's.
+func (s *Session) commit(u *unit, out *cellIO) {
+	for d, msg := range u.dropped {
+		for _, n := range d.names {
+			if s.decls[n] == d {
+				delete(s.decls, n)
+				delete(s.funcs, n)
+				delete(s.scope, n)
+			}
+		}
+		fmt.Fprintf(cellFile{out}, "%s no longer compiles and was dropped: %s\n", d.names[0], msg)
+	}
+	s.imports, s.dots = u.imports, u.dots
+	for _, v := range u.vars {
+		s.forget(v.Name())
+		s.scope[v.Name()] = v
+	}
+	own := declaredNames(u.own)
+	for n := range own {
+		s.forget(n)
+	}
+	for _, list := range [][]*decl{u.inherit, u.own} {
+		for _, d := range list {
+			s.declSeq++
+			d.seq = s.declSeq
+			for _, n := range d.names {
+				if n == "_" || strings.HasPrefix(n, "init__") {
+					continue
+				}
+				s.decls[n] = d
+				if !strings.Contains(n, ".") {
+					if o := u.pkg.Scope().Lookup(n); o != nil {
+						s.scope[n] = o
+					}
+				}
+			}
+		}
+	}
+	for n := range u.importNames {
+		if _, ok := s.scope[n]; ok && !own[n] {
+			s.forget(n)
+		}
+	}
+	maps.Copy(s.funcs, u.funcs)
+	s.cells[u.pkg] = newStub(u)
+	s.migrate(u)
+	s.prune()
+	s.publish()
+}
+
+// cellFile writes to a cell's standard error.
+type cellFile struct{ c *cellIO }
+
+func (w cellFile) Write(p []byte) (int, error) { return w.c.write(w.c.stderr, p) }
+
+// forget removes a name and, if it is a type, its methods.
+func (s *Session) forget(name string) {
+	delete(s.scope, name)
+	delete(s.funcs, name)
+	if d := s.decls[name]; d != nil {
+		if d.tok == token.CONST {
+			// the other constants of the group stay, without their source
+			for _, n := range d.names {
+				if s.decls[n] == d {
+					delete(s.decls, n)
+				}
+			}
+		}
+		delete(s.decls, name)
+	}
+	for n := range s.decls {
+		if base, _, ok := strings.Cut(n, "."); ok && base == name {
+			delete(s.decls, n)
+		}
+	}
+}
+
+// prune forgets the packages of earlier cells that no live name, and no
+// generic code of a live cell, can reach.
+func (s *Session) prune() {
+	keep := map[*types.Package]bool{}
+	var visit func(p *types.Package)
+	visit = func(p *types.Package) {
+		st := s.cells[p]
+		if st == nil || keep[p] {
+			return
+		}
+		keep[p] = true
+		for _, q := range st.deps {
+			visit(q)
+		}
+	}
+	for _, o := range s.scope {
+		visit(o.Pkg())
+		for _, q := range typePackages(o.Type()) {
+			visit(q)
+		}
+	}
+	for p := range s.cells {
+		if !keep[p] {
+			delete(s.cells, p)
+		}
+	}
+}
+
+// sizes are those of the compiler that built this program.
+var sizes = types.SizesFor("gc", runtime.GOARCH)

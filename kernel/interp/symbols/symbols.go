@@ -1,0 +1,60 @@
+// Package symbols holds what cells can import besides the standard library as
+// the interpreter ships it: generated tables (*_gen.go) of lens, plots and
+// cache, of the standard packages that must be the compiled ones (log,
+// log/slog), and of gonum.
+//
+// Run `go generate ./kernel/interp/...` after the exported API of one of these
+// packages changed; a test of the parent package fails until then.
+package symbols
+
+import (
+	"fmt"
+
+	"github.com/goplus/ixgo"
+)
+
+// module is the path that the short import paths stand in.
+const module = "github.com/gopherlens/gopherlens/"
+
+// Short maps the short import paths of cells to full ones.
+var Short = map[string]string{}
+
+// generated are the tables, in the order of the generated files.
+var generated []func() *ixgo.Package
+
+// Register makes all packages of this binary known to the interpreter. The
+// interpreter's registry is one per process, so it is called once.
+func Register() {
+	for _, f := range generated {
+		p := f()
+		if old, ok := ixgo.LookupPackage(p.Path); ok {
+			*old = *p // the compiled package instead of an interpreted copy
+			continue
+		}
+		ixgo.RegisterPackage(p)
+	}
+}
+
+// Patch gives a context what the interpreter's tables lack of the standard
+// library.
+func Patch(ctx *ixgo.Context) error {
+	if p, ok := ixgo.LookupPackage("errors"); ok && p.Source != "" {
+		return nil // a version that has it
+	}
+	if err := ctx.RegisterPatch("errors", asType); err != nil {
+		return fmt.Errorf("package errors: %w", err)
+	}
+	return nil
+}
+
+// asType is Go 1.26's errors.AsType, generic and so not in a table.
+const asType = `package errors
+
+import "errors"
+
+func AsType[E error](err error) (E, bool) {
+	var e E
+	ok := errors.As(err, &e)
+	return e, ok
+}
+`
