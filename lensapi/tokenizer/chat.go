@@ -42,10 +42,10 @@ const (
 	maxTemplate    = 64 << 10  // bytes of source; the longest published ones are about 20 KiB
 	maxNesting     = 40        // brackets in a tag, and blocks in blocks
 	maxTagTokens   = 1000      // tokens in one tag
-	maxIterations  = 100_000   // of all loops together
+	maxIterations  = 20_000    // of all loops together
 	maxRendered    = 16 << 20  // bytes of output, and of any one value
 	maxSpent       = 256 << 20 // bytes of all values made while rendering
-	renderDeadline = 2 * time.Second
+	renderDeadline = 5 * time.Second
 )
 
 // HasChatTemplate says whether the checkpoint has a chat template. Whether it can be rendered is known only when it is.

@@ -297,7 +297,7 @@ func toInt(v any) int {
 
 // toJSON writes v as Python's json.dumps(ensure_ascii=False) does, which is what Hugging Face makes of tojson.
 func (g *rendering) toJSON(b *strings.Builder, v any, depth int) {
-	g.spend(8)
+	g.spend(512)
 	if depth > maxNesting || b.Len() > maxRendered {
 		fail("tojson of a value that is too deep or too long")
 	}

@@ -1,9 +1,6 @@
 package tokenizer
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/nikolalohinski/gonja/v2/exec"
 	"github.com/nikolalohinski/gonja/v2/nodes"
 	"github.com/nikolalohinski/gonja/v2/parser"
@@ -27,7 +24,7 @@ func (g *rendering) tags() *exec.ControlStructureSet {
 func (g *rendering) nested(parse parser.ControlStructureParser) parser.ControlStructureParser {
 	return func(p, args *parser.Parser) (nodes.ControlStructure, error) {
 		if g.depth++; g.depth > maxNesting {
-			return nil, fmt.Errorf("tags nest deeper than %d", maxNesting)
+			fail("tags nest deeper than %d", maxNesting)
 		}
 		defer func() { g.depth-- }()
 		return parse(p, args)
@@ -60,10 +57,10 @@ func (g *rendering) parseIf(p, args *parser.Parser) (nodes.ControlStructure, err
 			}
 			cond = g.fix(e)
 		} else if len(t.conditions) > 0 && t.conditions[len(t.conditions)-1] == nil {
-			return nil, errors.New("else occurs twice")
+			fail("else occurs twice")
 		}
 		if !args.End() {
-			return nil, fmt.Errorf("unexpected %s in the tag %s", quote(args.Current().Val), tag)
+			fail("unexpected %s in the tag %s", quote(args.Current().Val), tag)
 		}
 		w, next, err := p.WrapUntil("elif", "else", "endif")
 		if err != nil {
@@ -106,7 +103,7 @@ func (g *rendering) parseFor(p, args *parser.Parser) (nodes.ControlStructure, er
 	for {
 		n := args.Match(tokens.Name)
 		if n == nil {
-			return nil, errors.New("for needs a variable name")
+			fail("for needs a variable name")
 		}
 		t.names = append(t.names, n.Val)
 		if args.Match(tokens.Comma) == nil {
@@ -114,7 +111,7 @@ func (g *rendering) parseFor(p, args *parser.Parser) (nodes.ControlStructure, er
 		}
 	}
 	if args.Match(tokens.In) == nil {
-		return nil, errors.New("for needs the word in")
+		fail("for needs the word in")
 	}
 	e, err := args.ParseExpression()
 	if err != nil {
@@ -128,7 +125,7 @@ func (g *rendering) parseFor(p, args *parser.Parser) (nodes.ControlStructure, er
 		t.cond = g.fix(e)
 	}
 	if !args.End() {
-		return nil, fmt.Errorf("unexpected %s in the tag for", quote(args.Current().Val))
+		fail("unexpected %s in the tag for", quote(args.Current().Val))
 	}
 	if t.body, args, err = p.WrapUntil("else", "endfor"); err != nil {
 		return nil, err
@@ -224,18 +221,18 @@ func (g *rendering) parseSet(_, args *parser.Parser) (nodes.ControlStructure, er
 	t := &setTag{where: where{args.Current()}}
 	n := args.Match(tokens.Name)
 	if n == nil {
-		return nil, errors.New("set needs a variable name")
+		fail("set needs a variable name")
 	}
 	t.name = n.Val
 	if args.Match(tokens.Dot) != nil {
 		a := args.Match(tokens.Name)
 		if a == nil {
-			return nil, errors.New("set needs a name after the dot")
+			fail("set needs a name after the dot")
 		}
 		t.attr = a.Val
 	}
 	if args.Match(tokens.Assign) == nil {
-		return nil, errors.New("set needs = after one name (several names and set blocks are not supported)")
+		fail("set needs = after one name; several names and set blocks are not supported")
 	}
 	e, err := args.ParseExpression()
 	if err != nil {
@@ -253,7 +250,7 @@ func (g *rendering) parseSet(_, args *parser.Parser) (nodes.ControlStructure, er
 		t.other = g.fix(o)
 	}
 	if !args.End() {
-		return nil, fmt.Errorf("unexpected %s in the tag set", quote(args.Current().Val))
+		fail("unexpected %s in the tag set", quote(args.Current().Val))
 	}
 	return t, nil
 }
