@@ -47,7 +47,7 @@ func awkward(scale plots.Scale) plots.Heatmap {
 	tokens := []string{" the", "\n", "\t", "", " antidisestablishmentarianism", "\xe2\x80",
 		"東京", " e\u0301", " Привет", "Ωμέγα", " שלום", "<|endoftext|>"}
 	h := plots.Heatmap{
-		Title:   "Tokens that are hard to draw: a title so long that it has to be wrapped",
+		Title:   "Tokens that are hard to draw: this title is so long that it must be wrapped onto a second line",
 		Caption: "No model: every cell holds a token and a value chosen to show what the picture does with it.",
 		Scale:   scale,
 		Max:     50,
