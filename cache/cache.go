@@ -89,7 +89,7 @@ func open(dir string, opt Options, wrap func(filesystem) filesystem) (*Store, er
 	if err != nil {
 		return nil, join(err, disk.Close())
 	}
-	if _, err := sweepTemporary(disk, time.Now().Add(-opt.SweepGrace)); err != nil {
+	if _, err := sweepTemporary(disk); err != nil {
 		closeMem()
 		return nil, join(err, disk.Close())
 	}
@@ -109,6 +109,9 @@ func prepare(d filesystem, dir string) error {
 		return err
 	}
 	for _, name := range folders {
+		if info, err := d.Lstat(name); err == nil && info.IsDir() {
+			continue
+		}
 		if err := d.MkdirAll(name); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ const (
 // collector lets garbage grow to the size of live data.
 const DefaultMaxMemory = 450 << 20
 
-// DefaultSweepGrace is the age below which Sweep leaves unnamed blocks and temporary files alone.
+// DefaultSweepGrace is the age below which Sweep leaves unnamed blocks alone.
 const DefaultSweepGrace = 10 * time.Minute
 
 // Options of [Open]. The zero value is the default of every field.

@@ -14,8 +14,8 @@ type SweepResult struct {
 	Temporary int   `json:"temporary"` // unfinished files and folders
 }
 
-// Sweep removes blocks that no conversation names and unfinished files, both only when they are older than the grace
-// period: a block may be published just before the log that names it. If a conversation cannot be read nothing is
+// Sweep removes blocks that no conversation names and unfinished files, both only when they are old enough: a block
+// may be published just before the log that names it. If a conversation cannot be read nothing is
 // removed, for its blocks are unknown. Use by other processes meanwhile is safe.
 func (s *Store) Sweep() (SweepResult, error) {
 	done, err := s.begin()
@@ -44,7 +44,7 @@ func (s *Store) Sweep() (SweepResult, error) {
 	if err != nil {
 		return res, fmt.Errorf("sweeping: %w", err)
 	}
-	res.Temporary, err = sweepTemporary(s.disk, limit)
+	res.Temporary, err = sweepTemporary(s.disk)
 	return res, err
 }
 
@@ -74,8 +74,10 @@ func (s *Store) named() (map[blockKey]bool, error) {
 	return keys, nil
 }
 
-// sweepTemporary removes what dead processes left unfinished.
-func sweepTemporary(d filesystem, limit time.Time) (n int, err error) {
+// sweepTemporary removes what dead processes left unfinished. It goes by the default grace whatever the option: a
+// file taken from a running write would make it fail.
+func sweepTemporary(d filesystem) (n int, err error) {
+	limit := time.Now().Add(-DefaultSweepGrace)
 	entries, err := d.ReadDir("tmp")
 	if err != nil {
 		return 0, err
