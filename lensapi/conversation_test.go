@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -297,8 +299,9 @@ func TestReadersBesideSay(t *testing.T) {
 }
 
 func TestResidualsComeBackAndAreRecomputed(t *testing.T) {
-	m := load(t, lens.Embedded)
-	c := capitals(t, m, lens.ChatOptions{})
+	dir := t.TempDir()
+	m := loadIn(t, lens.Embedded, dir)
+	c := capitals(t, m, lens.ChatOptions{ID: "x"})
 	r := must(c.Residuals(context.Background(), 0, c.Len()))(t)
 	if len(r.Data) != c.Len()*len(m.Rows())*m.Config().DModel {
 		t.Fatalf("%d values", len(r.Data))
@@ -307,6 +310,36 @@ func TestResidualsComeBackAndAreRecomputed(t *testing.T) {
 	if !reflect.DeepEqual(part.At(2, 1), r.At(2, 4)) {
 		t.Error("a part differs from the whole")
 	}
+
+	// Every block is lost; a program that starts now computes them again, to the same bits.
+	lost := 0
+	for _, path := range must(filepath.Glob(filepath.Join(dir, "blocks", "*", "*")))(t) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		lost++
+	}
+	if lost == 0 {
+		t.Fatal("the test found no blocks to remove")
+	}
+	after := loadAnew(t, dir)
+	again := must(must(after.Reopen("x"))(t).Residuals(context.Background(), 0, c.Len()))(t)
+	if !reflect.DeepEqual(again.Data, r.Data) {
+		t.Error("recomputed rows differ")
+	}
+	if st := after.Status(); st.Forward.Passes == 0 || st.Cache.RecomputedTokens == 0 {
+		t.Errorf("recomputing was not counted: %+v", st)
+	}
+}
+
+// loadAnew loads the embedded model as another process would: through a path of its own, so that nothing in memory is shared.
+func loadAnew(t *testing.T, dir string) *lens.Model {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), "cache")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip("this system has no symbolic links")
+	}
+	return loadIn(t, lens.Embedded, link)
 }
 
 func TestComplete(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/gopherlens/gopherlens/plots"
 	"github.com/mattn/go-runewidth"
 )
 

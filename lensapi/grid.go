@@ -114,7 +114,12 @@ func (m *Model) cells(rec record, next *record, nextID, top int) []Cell {
 // the first choice of each cell as text, and colour by scale.
 func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
 	h := plots.Heatmap{Title: "Logit lens (" + string(g.Variant) + ")", Caption: g.caption(), Rows: g.Rows, Scale: scale, Max: float64(g.dVocab)}
-	if scale == plots.Entropy {
+	switch scale {
+	case plots.Probability:
+		h.Label = "probability of the token shown"
+	case plots.Rank:
+		h.Label = "rank of the model's own first choice"
+	case plots.Entropy:
 		h.Max = math.Log(float64(g.dVocab)) // the entropy of knowing nothing
 	}
 	for p := range g.IDs {
@@ -134,6 +139,15 @@ func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
 	}
 	fig, err := h.Draw()
 	return fig, wrap(Invalid, err, "drawing the heatmap")
+}
+
+// MIMEMetadata gives the picture's size, so that a front end shows its double density sharp rather than large.
+func (g *Grid) MIMEMetadata() map[string]any {
+	fig, err := g.Heatmap(plots.Probability)
+	if err != nil {
+		return nil
+	}
+	return fig.MIMEMetadata()
 }
 
 // value is what a scale colours a cell by: the probability of the token shown, the entropy, the KL, or the rank of the model's own first choice.

@@ -93,7 +93,7 @@ func (v *TokenView) Chart() (*plots.Figure, error) {
 	for _, l := range v.LayerPredictions {
 		row := plots.PredictionRow{Row: l.Row, Entropy: l.Entropy}
 		for _, c := range l.Top[:min(shown, len(l.Top))] {
-			row.Top = append(row.Top, plots.Prediction{Text: v.glyphs(c.ID), Prob: math.Exp(c.Logprob)})
+			row.Top = append(row.Top, plots.Prediction{ID: c.ID, Text: v.glyphs(c.ID), Prob: math.Exp(c.Logprob)})
 		}
 		p.Rows = append(p.Rows, row)
 	}
@@ -166,6 +166,15 @@ func (v *TokenView) MIMEBundle() map[string]any {
 		b["text/html"] = html.String()
 	}
 	return b
+}
+
+// MIMEMetadata gives the picture's size, so that a front end shows its double density sharp rather than large.
+func (v *TokenView) MIMEMetadata() map[string]any {
+	fig, err := v.Chart()
+	if err != nil {
+		return nil
+	}
+	return fig.MIMEMetadata()
 }
 
 // viewHTML shades candidates by probability, and answers in the context.

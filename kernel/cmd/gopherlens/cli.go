@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			return exitUsage
 		}
 	}
-	if err := cmd.Run(&env{ctx, stdout, stderr}); err != nil {
+	if err := cmd.Run(&env{ctx, stdout, stderr}, &c); err != nil {
 		fmt.Fprintf(stderr, "gopherlens: %v\n", err)
 		if errors.As(err, &usageError{}) {
 			return exitUsage
@@ -112,10 +112,7 @@ func (checkCmd) Run(e *env) error {
 		return err
 	}
 	n := 0
-	for p, err := range cache.Check(dir) {
-		if err != nil {
-			return err
-		}
+	for p := range cache.Check(dir) {
 		n++
 		fmt.Fprintln(e.stdout, p)
 	}

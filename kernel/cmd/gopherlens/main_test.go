@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	lens "github.com/gopherlens/gopherlens/lensapi"
+)
+
+// gopherlens runs the command with a cache of the test's own.
+func gopherlens(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	if os.Getenv(lens.CacheDirEnv) == "" {
+		t.Setenv(lens.CacheDirEnv, t.TempDir())
+	}
+	var out, errs bytes.Buffer
+	code = run(context.Background(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestLensTable(t *testing.T) {
+	code, out, errs := gopherlens(t, "lens", "--prompt", "The capital of France is")
+	if code != exitOK || errs != "" {
+		t.Fatalf("status %d, %s", code, errs)
+	}
+	for _, want := range []string{"teach", "normed", "no BOS", "5_post", "embed", "4 ␣is", "␣Paris .99"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// The shape of --json is a promise: lensapi/API.md.
+func TestLensJSON(t *testing.T) {
+	code, out, errs := gopherlens(t, "lens", "--ids", "1000, 773,980,586,858", "--top", "3", "--bos", "yes", "--json")
+	if code != exitOK {
+		t.Fatalf("status %d, %s", code, errs)
+	}
+	var got struct {
+		Model       string   `json:"model"`
+		ModelDigest string   `json:"model_digest"`
+		Variant     string   `json:"variant"`
+		BOS         bool     `json:"bos"`
+		IDs         []int    `json:"ids"`
+		Tokens      []string `json:"tokens"`
+		Rows        []string `json:"rows"`
+		Cells       [][]struct {
+			Entropy      float64 `json:"entropy"`
+			KL           float64 `json:"kl"`
+			LogPartition float64 `json:"log_partition"`
+			Top          []struct {
+				ID      int     `json:"id"`
+				Token   string  `json:"token"`
+				Logit   float64 `json:"logit"`
+				Logprob float64 `json:"logprob"`
+				Rank    int     `json:"rank"`
+			} `json:"top"`
+			Next *struct {
+				ID      int     `json:"id"`
+				Logprob float64 `json:"logprob"`
+				Rank    int     `json:"rank"`
+			} `json:"next"`
+		} `json:"cells"`
+	}
+	dec := json.NewDecoder(strings.NewReader(out))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&got); err != nil || dec.More() {
+		t.Fatalf("not one object of the documented shape: %v", err)
+	}
+	if got.Model != "teach" || len(got.ModelDigest) != 64 || got.Variant != "normed" || !got.BOS || len(got.IDs) != 6 || got.IDs[0] != 1016 ||
+		got.Tokens[0] != "<|endoftext|>" || strings.Join(got.Rows, " ") != "embed 0_post 1_post 2_post 3_post 4_post 5_post" {
+		t.Errorf("%+v", got)
+	}
+	if len(got.Cells) != 7 || len(got.Cells[6]) != 6 || len(got.Cells[6][5].Top) != 3 {
+		t.Fatal("cells are not [row][position] with three candidates")
+	}
+	last := got.Cells[6][5]
+	if last.Next != nil || last.KL != 0 || last.Top[0].Token != " Paris" || last.Top[0].Rank != 1 || got.Cells[6][4].Next.ID != 858 {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestLensFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, colour := range []string{"probability", "entropy", "kl", "rank"} {
+		path := filepath.Join(dir, colour+".png")
+		if code, _, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--png", path, "--colour", colour); code != exitOK {
+			t.Fatalf("status %d, %s", code, errs)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := png.Decode(f)
+		f.Close()
+		if err != nil || img.Bounds().Dx() < 300 {
+			t.Errorf("%s: %v", colour, err)
+		}
+	}
+	page := filepath.Join(dir, "page.html")
+	if code, _, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--html", page); code != exitOK {
+		t.Fatalf("status %d, %s", code, errs)
+	}
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(b); !strings.Contains(s, "␣Paris") || strings.Contains(s, "<script") || strings.Contains(s, "http") {
+		t.Error("the page lacks its answer, or is not self-contained")
+	}
+}
+
+func TestUnusableArguments(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.ipynb")
+	if err := os.WriteFile(bad, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"walk"},
+		{"lens"},
+		{"lens", "--prompt", "a", "--ids", "1"},
+		{"lens", "--prompt", ""},
+		{"lens", "--ids", ""},
+		{"lens", "--ids", "1,x"},
+		{"lens", "--ids", "99999"},
+		{"lens", "--prompt", "a", "--bos", "maybe"},
+		{"lens", "--prompt", "a", "--variant", "tuned"},
+		{"lens", "--prompt", "a", "--top", "0x"},
+		{"lens", "--prompt", "a", "--top", "-3"},
+		{"lens", "--prompt", "a", "--json", "--png", "x.png"},
+		{"lens", "--prompt", "a", "--model", filepath.Join(dir, "none")},
+		{"run"},
+		{"run", filepath.Join(dir, "none.ipynb")},
+		{"run", bad},
+		{"run", "../../../notebooks/01-logit-lens.ipynb", "--output", filepath.Join(dir, "no", "such", "folder.ipynb")},
+		{"kernel", filepath.Join(dir, "none.json")},
+		{"install", "--user", "--sys-prefix"},
+	} {
+		code, _, errs := gopherlens(t, args...)
+		if code != exitUsage || errs == "" || strings.Count(strings.TrimSpace(errs), "\n") > 0 {
+			t.Errorf("%v: status %d, %q; want one line and %d", args, code, errs, exitUsage)
+		}
+	}
+}
+
+// write makes a notebook of code cells.
+func write(t *testing.T, cells ...string) string {
+	t.Helper()
+	type cell struct {
+		Type     string         `json:"cell_type"`
+		ID       string         `json:"id"`
+		Metadata map[string]any `json:"metadata"`
+		Source   string         `json:"source"`
+		Outputs  []any          `json:"outputs"`
+		Count    *int           `json:"execution_count"`
+	}
+	nb := struct {
+		Cells    []cell         `json:"cells"`
+		Metadata map[string]any `json:"metadata"`
+		Format   int            `json:"nbformat"`
+		Minor    int            `json:"nbformat_minor"`
+	}{Metadata: map[string]any{}, Format: 4, Minor: 5}
+	for i, src := range cells {
+		nb.Cells = append(nb.Cells, cell{"code", "c" + string(rune('a'+i)), map[string]any{}, src, []any{}, nil})
+	}
+	b, err := json.Marshal(nb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "nb.ipynb")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestRunStopsAtTheFailingCell(t *testing.T) {
+	path := write(t, "x := 41", "y := 0\nx / y", "x")
+	t.Chdir(t.TempDir())
+	code, out, errs := gopherlens(t, "run", path)
+	if code != exitFailed || !strings.Contains(errs, "cell 2, line 2") || !strings.Contains(errs, "divide") {
+		t.Errorf("status %d\n%s\n%s", code, out, errs)
+	}
+	if !strings.Contains(out, "cell  1/3") || strings.Contains(out, "cell  3/3") {
+		t.Errorf("progress:\n%s", out)
+	}
+	b, err := os.ReadFile(strings.TrimSuffix(path, ".ipynb") + ".out.ipynb")
+	if err != nil || !strings.Contains(string(b), `"output_type": "error"`) {
+		t.Errorf("the executed copy lacks the error: %v", err)
+	}
+}
+
+func TestRunWritesWhereItIsTold(t *testing.T) {
+	dir := t.TempDir()
+	path := write(t, `import "fmt"`, `fmt.Println("printed")`, "6*7")
+	t.Chdir(t.TempDir())
+	out, page := filepath.Join(dir, "o.ipynb"), filepath.Join(dir, "o.html")
+	if code, _, errs := gopherlens(t, "run", path, "--output", out, "--html", page); code != exitOK {
+		t.Fatalf("status %d, %s", code, errs)
+	}
+	for _, file := range []string{out, page} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(b), "printed") || !strings.Contains(string(b), "42") {
+			t.Errorf("%s lacks the outputs", file)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Setenv(lens.CacheDirEnv, t.TempDir())
+	if code, _, errs := gopherlens(t, "lens", "--prompt", "When Mary and John went to the shop, John gave a book to"); code != exitOK {
+		t.Fatal(errs)
+	}
+	if code, out, errs := gopherlens(t, "check"); code != exitOK || !strings.Contains(out, "no problems") {
+		t.Fatalf("status %d, %s%s", code, out, errs)
+	}
+	blocks, err := filepath.Glob(filepath.Join(os.Getenv(lens.CacheDirEnv), "blocks", "*", "*"))
+	if err != nil || len(blocks) == 0 {
+		t.Skip("the prompt is shorter than a block")
+	}
+	b, err := os.ReadFile(blocks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(blocks[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, _ := gopherlens(t, "check"); code != exitFailed || out == "" {
+		t.Errorf("a flipped bit: status %d, %s", code, out)
+	}
+}
