@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -22,6 +23,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerEnv); dir != "" {
 		writeForever(dir)
 	}
+	flag.Set("rapid.checks", "30") // -rapid.checks on the command line is read later and wins
 	goleak.VerifyTestMain(m)
 }
 
