@@ -28,6 +28,8 @@ type source struct {
 	inits []string
 	runs  [][2]int // runs of var declarations in the body, as [from, to) of its statements
 	shown bool
+
+	carried map[string]*types.Var
 }
 
 type assembly struct {
@@ -39,13 +41,17 @@ type assembly struct {
 	imports  map[string]string // every name -> path in force
 	dots     []string
 	showLast bool
+	carry    []carried
+	again    bool
+	stay     map[string]bool   // variables that cannot be carried
+	extra    map[string]string // imports for the types of carried variables
 }
 
 // assemble writes the file. Its order: imports, the declarations from which
 // variables get their types, declarations compiled again, the cell's own, and
 // the function with the statements.
 func (s *Session) assemble(a *assembly) (*source, []syntaxError) {
-	out := &source{fn: fmt.Sprintf("cell__%d", a.seq), vars: map[string]bool{}, used: map[string]bool{}, old: map[string]bool{}}
+	out := &source{fn: fmt.Sprintf("cell__%d", a.seq), vars: map[string]bool{}, used: map[string]bool{}, old: map[string]bool{}, carried: map[string]*types.Var{}}
 	var infer, body bytes.Buffer
 	if errs := s.assembleBody(a, out, &infer, &body); errs != nil {
 		return nil, errs
@@ -76,14 +82,24 @@ func (s *Session) assemble(a *assembly) (*source, []syntaxError) {
 	for _, n := range names {
 		fmt.Fprintf(&b, "import %s %q\n", n, a.imports[n])
 	}
+	for n, p := range a.extra {
+		fmt.Fprintf(&b, "import %s %q\n", n, p)
+	}
 	for _, d := range a.dots {
 		fmt.Fprintf(&b, "import . %q\n", d)
 	}
+	for _, c := range a.carry {
+		if !out.vars[c.name] && !declared[c.name] {
+			fmt.Fprintf(&b, "\n/*line generated:1:1*/var %s %s", c.name, c.text)
+			out.carried[c.name] = c.old
+		}
+	}
 	b.Write(infer.Bytes())
 	b.Write(decls.Bytes())
-	fmt.Fprintf(&b, "\nfunc %s() {", out.fn)
+	// what has no line of its own must not borrow one of the cell
+	fmt.Fprintf(&b, "\n/*line generated:1:1*/func %s() {", out.fn)
 	b.Write(body.Bytes())
-	b.WriteString("\n}\n")
+	b.WriteString("\n/*line generated:1:1*/}\n")
 	out.text = b.Bytes()
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"go/ast"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"reflect"
@@ -93,10 +94,13 @@ func (s *Session) load(u *unit, r *run) (err error) {
 	for i, t := range named {
 		u.hidden = append(u.hidden, types.NewVar(token.NoPos, nil, fmt.Sprintf("t%d", i), t))
 	}
-	types1 := b.variables(types.NewPackage(fmt.Sprintf("types%d", u.seq), "types"), u.hidden)
+	revealed, err := b.reveal(fmt.Sprintf("types%d", u.seq), u.hidden)
+	if err != nil {
+		return err
+	}
 	vars := b.variables(u.varPkg, u.fresh)
 	main := b.prog.CreatePackage(u.pkg, []*ast.File{u.syntax}, u.info, false)
-	b.build = append(b.build, types1, vars, main)
+	b.build = append(b.build, revealed, vars, main)
 	for _, p := range b.build {
 		p.Build()
 	}
@@ -105,7 +109,10 @@ func (s *Session) load(u *unit, r *run) (err error) {
 		for i, t := range more {
 			u.hidden = append(u.hidden, types.NewVar(token.NoPos, nil, fmt.Sprintf("t%d", i), t))
 		}
-		late := b.variables(types.NewPackage(fmt.Sprintf("types%dlate", u.seq), "types"), u.hidden[from:])
+		late, err := b.reveal(fmt.Sprintf("types%dlate", u.seq), u.hidden[from:])
+		if err != nil {
+			return err
+		}
 		late.Build()
 		b.build = append(b.build, late)
 		named = append(named, more...)
@@ -129,16 +136,43 @@ func (s *Session) load(u *unit, r *run) (err error) {
 	return s.learn(u, main, in)
 }
 
-// variables creates a package that only declares vars. They are declared anew
-// when they have no package yet.
+// reveal creates a package with a variable of each hidden type, by which its
+// reflect type is learned, and a function that turns a pointer to each into an
+// interface value: only then are all methods of the type compiled here, where
+// their code is. A later cell may hand a value to compiled code that calls
+// them. vars are replaced by the variables of the package.
+func (b *program) reveal(path string, vars []*types.Var) (*ssa.Package, error) {
+	p := types.NewPackage(path, "types")
+	var decls, keep strings.Builder
+	for i, v := range vars {
+		alias := types.NewTypeName(token.NoPos, p, fmt.Sprintf("a%d", i), nil)
+		types.NewAlias(alias, v.Type())
+		p.Scope().Insert(alias)
+		fmt.Fprintf(&decls, "var t%d a%d\n", i, i)
+		fmt.Fprintf(&keep, "(*a%d)(nil), ", i)
+	}
+	src := "package types\n" + decls.String() + "func keep() []any { return []any{" + keep.String() + "} }\n"
+	fset := b.s.base.FileSet
+	f, err := parser.ParseFile(fset, "generated", src, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, fmt.Errorf("internal error: %w", err)
+	}
+	info := newInfo()
+	conf := &types.Config{Sizes: sizes, GoVersion: goVersion}
+	if err := types.NewChecker(conf, fset, p, info).Files([]*ast.File{f}); err != nil {
+		return nil, fmt.Errorf("internal error: %w", err)
+	}
+	for i := range vars {
+		vars[i] = p.Scope().Lookup(fmt.Sprintf("t%d", i)).(*types.Var)
+	}
+	return b.prog.CreatePackage(p, []*ast.File{f}, info, true), nil
+}
+
+// variables creates a package that only declares vars.
 func (b *program) variables(p *types.Package, vars []*types.Var) *ssa.Package {
 	info := newInfo()
 	f := &ast.File{Name: ast.NewIdent(p.Name())}
-	for i, v := range vars {
-		if v.Pkg() == nil {
-			v = types.NewVar(v.Pos(), p, v.Name(), v.Type())
-			vars[i] = v
-		}
+	for _, v := range vars {
 		id := ast.NewIdent(v.Name())
 		info.Defs[id] = v
 		p.Scope().Insert(v)
@@ -202,7 +236,7 @@ func (s *Session) unknown(n *types.Named) bool {
 func (s *Session) lateTypes(u *unit, b *program) []types.Type {
 	have := map[types.Type]bool{}
 	for _, v := range u.hidden {
-		have[v.Type()] = true
+		have[types.Unalias(v.Type())] = true
 	}
 	var more []types.Type
 	for _, t := range b.prog.RuntimeTypes() {
@@ -324,11 +358,14 @@ func (s *Session) learn(u *unit, main *ssa.Package, in *ixgo.Interp) error {
 	}
 	for _, v := range u.hidden {
 		if _, p, ok := in.GetSymbol(v.Pkg().Path() + "." + v.Name()); ok {
-			s.ld.learn(v.Type(), reflect.TypeOf(p).Elem())
+			s.ld.learn(types.Unalias(v.Type()), reflect.TypeOf(p).Elem())
 		}
 	}
 	if len(vars) > 0 {
 		s.ld.install(u.varPkg.Path(), vars)
+	}
+	if err := s.move(u); err != nil {
+		return err
 	}
 	u.funcs = map[string]any{}
 	for _, list := range [][]*decl{u.inherit, u.own} {

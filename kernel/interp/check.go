@@ -35,6 +35,7 @@ type unit struct {
 	fresh   []*types.Var // those without storage yet
 	reset   []*types.Var // kept storage that starts as zero again
 	aliases []*types.Var // earlier selves of redefined variables, under another name
+	moved   []moved
 	hidden  []*types.Var // one variable per new type, by which its reflect type is learned
 
 	shows   bool // ends in an expression to display
@@ -82,6 +83,9 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 	if len(errs) > 0 {
 		return s.recheck(a, src, errs, dropped)
 	}
+	if u.keepLayout(s, a) {
+		return nil, true, nil
+	}
 	for n := range src.vars {
 		delete(u.imports, n)
 	}
@@ -118,7 +122,7 @@ func (s *Session) fillScope(u *unit, src *source, declared map[string]bool, drop
 	}
 	for n := range src.used {
 		o := s.scope[n]
-		if o == nil || src.vars[n] || declared[n] || gone[n] || u.importNames[n] {
+		if o == nil || src.vars[n] || declared[n] || gone[n] || u.importNames[n] || src.carried[n] != nil {
 			continue
 		}
 		if o.Name() == n {
@@ -182,6 +186,13 @@ func (s *Session) recheck(a *assembly, src *source, errs []types.Error, dropped 
 			}
 			continue
 		}
+		if pos.Filename == "generated" && len(a.carry) > 0 { // a type with no name any more
+			for _, c := range a.carry {
+				hit = hit || !a.stay[c.name]
+				a.stay[c.name] = true
+			}
+			continue
+		}
 		own = append(own, diagnostic{pos, tidy(e.Msg)})
 	}
 	if len(own) == 0 && hit {
@@ -191,8 +202,11 @@ func (s *Session) recheck(a *assembly, src *source, errs []types.Error, dropped 
 		p, q := own[i].pos, own[j].pos
 		return p.Line < q.Line || p.Line == q.Line && p.Column < q.Column
 	})
-	// the same line and message twice is the same mistake
-	own = slices.CompactFunc(own, func(a, b diagnostic) bool { return a.pos.Line == b.pos.Line && a.msg == b.msg })
+	// the same place or message again is the same mistake: definitions are
+	// checked twice
+	own = slices.CompactFunc(own, func(a, b diagnostic) bool {
+		return a.pos.Line == b.pos.Line && (a.msg == b.msg || a.pos.Column == b.pos.Column)
+	})
 	if len(own) == 0 {
 		own = []diagnostic{{msg: tidy(errs[0].Msg)}}
 	}
@@ -233,6 +247,13 @@ func (s *Session) relocate(u *unit, src *source, changed map[string]bool) bool {
 				if !ok || id.Name == "_" {
 					continue
 				}
+				if old := src.carried[id.Name]; old != nil {
+					nv := types.NewVar(old.Pos(), u.varPkg, v.Name(), v.Type())
+					repl[v] = nv
+					u.fresh = append(u.fresh, nv)
+					u.moved = append(u.moved, moved{old, nv})
+					continue
+				}
 				explicit[id.Name] = len(vs.Values) > 0
 				old := s.scope[id.Name]
 				if ov, ok := old.(*types.Var); ok && types.Identical(ov.Type(), v.Type()) {
@@ -263,7 +284,7 @@ func (s *Session) relocate(u *unit, src *source, changed map[string]bool) bool {
 		}
 	}
 	if u.shows {
-		u.shownAt = shownTypes(u)
+		u.shows, u.shownAt = shownTypes(u)
 	}
 	return differs
 }
@@ -310,8 +331,9 @@ func cellFunc(u *unit) *ast.FuncDecl {
 	return nil
 }
 
-// shownTypes are the static types of the values the cell displays.
-func shownTypes(u *unit) []types.Type {
+// shownTypes are the static types of the values the cell displays. Nothing is
+// displayed for fmt's print functions: nobody asks for a count of bytes.
+func shownTypes(u *unit) (shows bool, out []types.Type) {
 	list := cellFunc(u).Body.List
 	for i := len(list) - 1; i >= 0; i-- {
 		es, ok := list[i].(*ast.ExprStmt)
@@ -322,15 +344,22 @@ func shownTypes(u *unit) []types.Type {
 		if !ok || len(call.Args) != 1 {
 			continue
 		}
+		if c, ok := call.Args[0].(*ast.CallExpr); ok {
+			if sel, ok := c.Fun.(*ast.SelectorExpr); ok {
+				o := u.info.Uses[sel.Sel]
+				if o != nil && o.Pkg() != nil && o.Pkg().Path() == "fmt" && strings.Contains(strings.ToLower(o.Name()), "print") && o.Name()[0] != 'S' {
+					return false, nil
+				}
+			}
+		}
 		t := u.info.TypeOf(call.Args[0])
 		if tup, ok := t.(*types.Tuple); ok {
-			var out []types.Type
 			for v := range tup.Variables() {
 				out = append(out, v.Type())
 			}
-			return out
+			return true, out
 		}
-		return []types.Type{t}
+		return true, []types.Type{t}
 	}
-	return nil
+	return false, nil
 }

@@ -18,7 +18,7 @@ func (s *Session) Check(src string) kernel.Completeness {
 	}
 	if _, errs := planCell("In[0]", src, 0); errs != nil {
 		for _, e := range errs {
-			if strings.Contains(e.msg, "found 'EOF'") {
+			if strings.Contains(e.msg, "found the end") {
 				return kernel.Completeness{Status: kernel.Incomplete}
 			}
 		}

@@ -45,4 +45,4 @@
 // kernel), and what lens, plots and cache do.
 package interp
 
-//go:generate go run ./internal/gen
+//go:generate go run ./internal/gen/cmd

@@ -89,8 +89,11 @@ func tidy(msg string) string {
 	msg = strings.ReplaceAll(msg, runtimeName+".Println", "println")
 	msg = strings.ReplaceAll(msg, runtimeName+".Print", "print")
 	msg = strings.ReplaceAll(msg, " in argument to "+runtimeName+".Show", "")
-	return msg
+	return mainPrefix.ReplaceAllString(msg, "")
 }
+
+// mainPrefix is the package of all cells, which users do not write.
+var mainPrefix = regexp.MustCompile(`\bmain\.`)
 
 // harmless reports whether a complaint of the checker is none in a cell.
 func harmless(e types.Error) bool {

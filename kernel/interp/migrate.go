@@ -5,138 +5,138 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/goplus/ixgo"
 	"github.com/goplus/ixgo/load"
 )
 
-// migrate gives variables of a type that was compiled again with the same
-// layout (a method was added or changed) the new type. The storage stays.
-func (s *Session) migrate(u *unit) {
-	renewed := map[*types.TypeName]*types.Named{}
-	for _, list := range [][]*decl{u.inherit, u.own} {
+// A type that is compiled again, because a method was added or something it
+// depends on changed, is a new type to the checker. Variables of the old one
+// are carried along: they get the new type and a copy of their value, if the
+// layout is the same, and whatever uses them is compiled again too.
+
+// carried is one variable to be given a new type.
+type carried struct {
+	name string
+	text string // its type, as source
+	old  *types.Var
+}
+
+// moved is a carried variable after the check.
+type moved struct {
+	old, new *types.Var
+}
+
+// carry lists the variables to carry along in an attempt, and the imports that
+// the text of their types needs.
+func (s *Session) carry(a *assembly) []carried {
+	renewed := map[types.Object]bool{}
+	for _, list := range [][]*decl{a.inherit, a.own} {
 		for _, d := range list {
-			if d.tok != token.TYPE {
-				continue
-			}
-			o, ok := u.pkg.Scope().Lookup(d.names[0]).(*types.TypeName)
-			if !ok || o.IsAlias() {
-				continue
-			}
-			n, ok := o.Type().(*types.Named)
-			if !ok || n.TypeParams().Len() > 0 {
-				continue
-			}
-			for p := range s.cells {
-				old, ok := p.Scope().Lookup(d.names[0]).(*types.TypeName)
-				if ok && old != o && old.Pkg() == p && sameLayout(old.Type().Underlying(), n.Underlying()) {
-					renewed[old] = n
+			if d.tok == token.TYPE {
+				if o, ok := s.scope[d.names[0]].(*types.TypeName); ok {
+					renewed[o] = true
 				}
 			}
 		}
 	}
 	if len(renewed) == 0 {
-		return
+		return nil
 	}
+	var out []carried
 	for name, o := range s.scope {
 		v, ok := o.(*types.Var)
-		if !ok {
+		if !ok || a.stay[name] || !mentions(v.Type(), renewed) {
 			continue
 		}
-		nt := renew(v.Type(), renewed)
-		if nt == v.Type() {
-			continue
-		}
-		rt := s.reflectType(nt)
-		addr := s.ld.address(v.Pkg().Path(), name)
-		if rt == nil || addr == nil || rt.Size() != reflect.TypeOf(addr).Elem().Size() {
-			continue
-		}
-		p := types.NewPackage(fmt.Sprintf("moved%d_%s", u.seq, name), "moved")
-		nv := types.NewVar(v.Pos(), p, name, nt)
-		p.Scope().Insert(nv)
-		p.MarkComplete()
-		s.ld.install(p.Path(), map[string]reflect.Value{name: reflect.NewAt(rt, reflect.ValueOf(addr).UnsafePointer())})
-		s.scope[name] = nv
-	}
-}
-
-// sameLayout reports whether values of one type can be read as the other.
-// Fields of the renewed type itself, as in a list, make the two differ in
-// name only.
-func sameLayout(a, b types.Type) bool {
-	return types.TypeString(a, nil) == types.TypeString(b, nil)
-}
-
-// renew replaces old types in t by the new ones; it returns t itself if there
-// is nothing to replace.
-func renew(t types.Type, renewed map[*types.TypeName]*types.Named) types.Type {
-	switch t := t.(type) {
-	case *types.Named:
-		if n, ok := renewed[t.Obj()]; ok {
-			return n
-		}
-	case *types.Pointer:
-		if e := renew(t.Elem(), renewed); e != t.Elem() {
-			return types.NewPointer(e)
-		}
-	case *types.Slice:
-		if e := renew(t.Elem(), renewed); e != t.Elem() {
-			return types.NewSlice(e)
-		}
-	case *types.Array:
-		if e := renew(t.Elem(), renewed); e != t.Elem() {
-			return types.NewArray(e, t.Len())
-		}
-	case *types.Map:
-		k, e := renew(t.Key(), renewed), renew(t.Elem(), renewed)
-		if k != t.Key() || e != t.Elem() {
-			return types.NewMap(k, e)
+		if text, ok := a.typeText(v.Type(), s); ok {
+			out = append(out, carried{name, text, v})
 		}
 	}
-	return t
+	slices.SortFunc(out, func(a, b carried) int { return strings.Compare(a.name, b.name) })
+	return out
 }
 
-// reflectType is the reflect type of t, nil if it is not known.
-func (s *Session) reflectType(t types.Type) reflect.Type {
-	if rt, ok := s.ld.LookupReflect(t); ok {
-		return rt
+// mentions reports whether t is built from one of the types.
+func mentions(t types.Type, objs map[types.Object]bool) bool {
+	hit := false
+	walkType(t, map[types.Type]bool{}, func(t types.Type) {
+		if n, ok := t.(*types.Named); ok && objs[n.Origin().Obj()] {
+			hit = true
+		}
+	})
+	return hit
+}
+
+// typeText writes t as source of the cell; ok is false if that cannot be done.
+func (a *assembly) typeText(t types.Type, s *Session) (text string, ok bool) {
+	ok = true
+	text = types.TypeString(t, func(p *types.Package) string {
+		if p.Name() == "main" {
+			return ""
+		}
+		if _, found := ixgo.LookupPackage(p.Path()); !found {
+			ok = false
+		}
+		name := fmt.Sprintf("%s__%d", p.Name(), len(a.extra))
+		for n, path := range a.extra {
+			if path == p.Path() {
+				return n
+			}
+		}
+		a.extra[name] = p.Path()
+		return name
+	})
+	if strings.Contains(text, "·") || !parses("var _ "+text) {
+		ok = false
 	}
-	switch t := types.Unalias(t).(type) {
-	case *types.Pointer:
-		if e := s.reflectType(t.Elem()); e != nil {
-			return reflect.PointerTo(e)
+	return text, ok
+}
+
+// keepLayout finds the carried variables whose types changed their layout:
+// those stay as they are.
+func (u *unit) keepLayout(s *Session, a *assembly) (again bool) {
+	for _, c := range a.carry {
+		same := true
+		walkType(c.old.Type(), map[types.Type]bool{}, func(t types.Type) {
+			n, ok := t.(*types.Named)
+			if !ok || n.Obj().Pkg() == nil || n.Obj().Pkg().Name() != "main" {
+				return
+			}
+			o, ok := u.pkg.Scope().Lookup(n.Obj().Name()).(*types.TypeName)
+			if !ok || o.Pkg() != u.pkg {
+				return
+			}
+			if types.TypeString(n.Origin().Underlying(), nil) != types.TypeString(o.Type().Underlying(), nil) {
+				same = false
+			}
+		})
+		if !same {
+			a.stay[c.name] = true
+			again = true
 		}
-	case *types.Slice:
-		if e := s.reflectType(t.Elem()); e != nil {
-			return reflect.SliceOf(e)
+	}
+	return again
+}
+
+// move copies the values of carried variables to their new storage.
+func (s *Session) move(u *unit) error {
+	for _, m := range u.moved {
+		from := s.ld.address(m.old.Pkg().Path(), m.old.Name())
+		to := s.ld.address(m.new.Pkg().Path(), m.new.Name())
+		if from == nil || to == nil {
+			return fmt.Errorf("internal error: no storage for %s", m.new.Name())
 		}
-	case *types.Array:
-		if e := s.reflectType(t.Elem()); e != nil {
-			return reflect.ArrayOf(int(t.Len()), e)
+		dst := reflect.ValueOf(to).Elem()
+		src := reflect.ValueOf(from)
+		if src.Type().Elem().Size() != dst.Type().Size() {
+			return fmt.Errorf("internal error: %s changed its size", m.new.Name())
 		}
-	case *types.Map:
-		if k, e := s.reflectType(t.Key()), s.reflectType(t.Elem()); k != nil && e != nil && k.Comparable() {
-			return reflect.MapOf(k, e)
-		}
-	case *types.Basic:
-		return basicTypes[t.Kind()]
-	case *types.Interface:
-		if t.Empty() {
-			return reflect.TypeFor[any]()
-		}
+		dst.Set(reflect.NewAt(dst.Type(), src.UnsafePointer()).Elem())
 	}
 	return nil
-}
-
-var basicTypes = map[types.BasicKind]reflect.Type{
-	types.Bool: reflect.TypeFor[bool](), types.String: reflect.TypeFor[string](),
-	types.Int: reflect.TypeFor[int](), types.Int8: reflect.TypeFor[int8](), types.Int16: reflect.TypeFor[int16](),
-	types.Int32: reflect.TypeFor[int32](), types.Int64: reflect.TypeFor[int64](),
-	types.Uint: reflect.TypeFor[uint](), types.Uint8: reflect.TypeFor[uint8](), types.Uint16: reflect.TypeFor[uint16](),
-	types.Uint32: reflect.TypeFor[uint32](), types.Uint64: reflect.TypeFor[uint64](), types.Uintptr: reflect.TypeFor[uintptr](),
-	types.Float32: reflect.TypeFor[float32](), types.Float64: reflect.TypeFor[float64](),
-	types.Complex64: reflect.TypeFor[complex64](), types.Complex128: reflect.TypeFor[complex128](),
 }
 
 // patch is a package whose interpreted additions bind to compiled functions.

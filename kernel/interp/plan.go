@@ -130,7 +130,14 @@ func parseItem(file string, it item, prefix, suffix string, mode parser.Mode) (*
 	if err != nil {
 		var out []syntaxError
 		if list, ok := err.(scanner.ErrorList); ok {
+			end := it.line + strings.Count(it.src, "\n")
 			for _, e := range list {
+				if e.Pos.Line > end { // in what was put after the item
+					if len(out) == 0 {
+						out = append(out, syntaxError{end, endColumn(it), unfinished(e.Msg)})
+					}
+					break
+				}
 				out = append(out, syntaxError{e.Pos.Line, e.Pos.Column, e.Msg})
 			}
 		} else {
@@ -140,6 +147,22 @@ func parseItem(file string, it item, prefix, suffix string, mode parser.Mode) (*
 	}
 	q.file = f
 	return q, nil
+}
+
+// endColumn is the column after the item's last character.
+func endColumn(it item) int {
+	if nl := strings.LastIndexByte(it.src, '\n'); nl >= 0 {
+		return len(it.src) - nl
+	}
+	return it.col + len(it.src)
+}
+
+// unfinished words an error that the parser found after the item.
+func unfinished(msg string) string {
+	for _, found := range []string{"found '}'", "found 'EOF'", "found newline"} {
+		msg = strings.ReplaceAll(msg, found, "found the end")
+	}
+	return msg
 }
 
 func (p *plan) addDecl(it item, seq int) []syntaxError {

@@ -254,6 +254,9 @@ var errorType = types.Universe.Lookup("error").Type()
 // shown: nil says nothing, and anything else is the cell's error.
 func (s *Session) result(u *unit, r *run) (any, error) {
 	vals := r.shown
+	if !u.shows {
+		vals = nil
+	}
 	if n := len(vals); n > 0 && len(u.shownAt) == n && types.Identical(u.shownAt[n-1], errorType) {
 		if err, ok := vals[n-1].(error); ok && err != nil {
 			return nil, &kernel.EvalError{Name: typeName(err), Message: err.Error(), Traceback: []string{red + typeName(err) + ": " + err.Error() + plain}}

@@ -26,11 +26,11 @@ func (halt) Error() string { return "interrupted" }
 
 // maxFrames bounds the native stack of interpreted code, of which every
 // interpreted call takes some frames: the Go runtime ends the process at 1 GB.
-const maxFrames = 400_000
+const maxFrames = 100_000
 
 // callsBetweenLooks is how many interpreted calls pass between two looks at
 // the stop flag and the stack.
-const callsBetweenLooks = 2048
+const callsBetweenLooks = 8192
 
 var errStack = errors.New("stack overflow: the calls nest too deep (endless recursion?)")
 

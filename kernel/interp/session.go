@@ -166,6 +166,9 @@ func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err erro
 	s.seq++
 	cio := &cellIO{stdout: c.Stdout, stderr: c.Stderr, display: c.Display, ctx: ctx}
 	file := fmt.Sprintf("In[%d]", c.Count)
+	if s.seq == 1 {
+		file = "prelude"
+	}
 	u, fail := s.compile(file, c.Source)
 	if fail != nil {
 		return nil, compileErrors(file, c.Source, fail)
@@ -208,7 +211,7 @@ func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
 		return nil, fail
 	}
 	own := s.unchanged(p.decls, vars)
-	a := &assembly{file: file, seq: s.seq, plan: p, own: own, imports: imports, dots: dots, showLast: p.displays()}
+	a := &assembly{file: file, seq: s.seq, plan: p, own: own, imports: imports, dots: dots, showLast: p.displays(), stay: map[string]bool{}}
 	changed, dropped := map[string]bool{}, map[*decl]string{}
 	for range 50 {
 		a.inherit = a.inherit[:0]
@@ -216,6 +219,18 @@ func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
 			if _, ok := dropped[d]; !ok {
 				a.inherit = append(a.inherit, d)
 			}
+		}
+		a.extra = map[string]string{}
+		a.carry = s.carry(a)
+		for _, c := range a.carry {
+			if !changed[c.name] {
+				changed[c.name] = true
+				a.again = true
+			}
+		}
+		if a.again { // what uses a carried variable comes along
+			a.again = false
+			continue
 		}
 		u, next, fail := s.check(a, changed, dropped)
 		if fail != nil {
@@ -271,6 +286,9 @@ func (s *Session) commit(u *unit, out *cellIO) {
 		s.forget(v.Name())
 		s.scope[v.Name()] = v
 	}
+	for _, m := range u.moved {
+		s.scope[m.new.Name()] = m.new
+	}
 	own := declaredNames(u.own)
 	for n := range own {
 		s.forget(n)
@@ -299,7 +317,6 @@ func (s *Session) commit(u *unit, out *cellIO) {
 	}
 	maps.Copy(s.funcs, u.funcs)
 	s.cells[u.pkg] = newStub(u)
-	s.migrate(u)
 	s.prune()
 	s.publish()
 }

@@ -9,12 +9,12 @@ package symbols
 
 import (
 	"fmt"
+	"go/constant"
+	"go/token"
+	"strings"
 
 	"github.com/goplus/ixgo"
 )
-
-// module is the path that the short import paths stand in.
-const module = "github.com/gopherlens/gopherlens/"
 
 // Short maps the short import paths of cells to full ones.
 var Short = map[string]string{}
@@ -58,3 +58,15 @@ func AsType[E error](err error) (E, bool) {
 	return e, ok
 }
 `
+
+// number is the exact constant num/den.
+func number(num, den string, float bool) constant.Value {
+	n := constant.MakeFromLiteral(strings.TrimPrefix(num, "-"), token.INT, 0)
+	if strings.HasPrefix(num, "-") {
+		n = constant.UnaryOp(token.SUB, n, 0)
+	}
+	if !float {
+		return n
+	}
+	return constant.ToFloat(constant.BinaryOp(n, token.QUO, constant.MakeFromLiteral(den, token.INT, 0)))
+}

@@ -1,0 +1,292 @@
+// Package gen writes the symbol tables by which interpreted code reaches
+// compiled packages. It runs at build time only: it asks the go command for
+// the export data of the packages and writes one Go file for each.
+//
+// Generic functions and types cannot be in a table; they are left out and
+// named in a comment of the generated file.
+package gen
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"go/constant"
+	"go/format"
+	"go/importer"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Target is one package to bind.
+type Target struct {
+	Path  string // import path
+	Short string // short import path in cells, "" for none
+	File  string // base name of the file: File_gen.go
+}
+
+const module = "github.com/gopherlens/gopherlens/"
+
+// Targets are the packages bound besides those of the interpreter.
+var Targets = []Target{
+	{module + "lensapi", "lens", "lens"},
+	{module + "plots", "plots", "plots"},
+	{module + "cache", "cache", "cache"},
+	{"log", "", "log"},
+	{"log/slog", "", "log_slog"},
+	{"gonum.org/v1/gonum/floats", "", "gonum_floats"},
+	{"gonum.org/v1/gonum/mat", "", "gonum_mat"},
+	{"gonum.org/v1/gonum/stat", "", "gonum_stat"},
+	{"gonum.org/v1/plot", "", "gonum_plot"},
+	{"gonum.org/v1/plot/plotter", "", "gonum_plotter"},
+	{"gonum.org/v1/plot/vg", "", "gonum_vg"},
+}
+
+// Generate returns the files for targets by name. dir is a directory of the
+// module.
+func Generate(dir string, targets []Target) (map[string][]byte, error) {
+	var paths []string
+	for _, t := range targets {
+		paths = append(paths, t.Path)
+	}
+	exports, err := exportData(dir, paths)
+	if err != nil {
+		return nil, err
+	}
+	imp := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+		file, ok := exports[path]
+		if !ok {
+			return nil, fmt.Errorf("no export data for %s", path)
+		}
+		return os.Open(file)
+	})
+	out := map[string][]byte{}
+	for _, t := range targets {
+		pkg, err := imp.Import(t.Path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Path, err)
+		}
+		src, err := table(t, pkg)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Path, err)
+		}
+		out[t.File+"_gen.go"] = src
+	}
+	return out, nil
+}
+
+// exportData builds the packages and their dependencies and returns the files
+// with their export data.
+func exportData(dir string, paths []string) (map[string]string, error) {
+	cmd := exec.Command("go", append([]string{"list", "-buildvcs=false", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}, paths...)...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	data, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	m := map[string]string{}
+	sc := bufio.NewScanner(bytes.NewReader(data))
+	for sc.Scan() {
+		if path, file, ok := strings.Cut(sc.Text(), "\t"); ok && file != "" {
+			m[path] = file
+		}
+	}
+	return m, sc.Err()
+}
+
+// entries are the parts of a table, as Go source.
+type entries struct {
+	interfaces, named, aliases, vars, funcs, typed, untyped, skipped []string
+}
+
+func collect(pkg *types.Package) (*entries, error) {
+	e := &entries{}
+	for _, name := range pkg.Scope().Names() {
+		o := pkg.Scope().Lookup(name)
+		if !o.Exported() {
+			continue
+		}
+		typ := fmt.Sprintf("%q: reflect.TypeOf((*q.%s)(nil)).Elem(),", name, name)
+		switch o := o.(type) {
+		case *types.Var:
+			e.vars = append(e.vars, fmt.Sprintf("%q: reflect.ValueOf(&q.%s),", name, name))
+		case *types.Func:
+			if o.Signature().TypeParams().Len() > 0 {
+				e.skipped = append(e.skipped, "func "+name)
+				continue
+			}
+			e.funcs = append(e.funcs, fmt.Sprintf("%q: reflect.ValueOf(q.%s),", name, name))
+		case *types.TypeName:
+			switch t := o.Type().(type) {
+			case *types.Alias:
+				if t.TypeParams().Len() > 0 {
+					e.skipped = append(e.skipped, "type "+name)
+					continue
+				}
+				e.aliases = append(e.aliases, typ)
+			case *types.Named:
+				switch {
+				case t.TypeParams().Len() > 0:
+					e.skipped = append(e.skipped, "type "+name)
+				case o.IsAlias():
+					e.aliases = append(e.aliases, typ)
+				case types.IsInterface(t):
+					if !t.Underlying().(*types.Interface).IsMethodSet() {
+						e.skipped = append(e.skipped, "constraint "+name)
+						continue
+					}
+					e.interfaces = append(e.interfaces, typ)
+				default:
+					e.named = append(e.named, typ)
+				}
+			}
+		case *types.Const:
+			val, err := constantSource(o.Val())
+			if err != nil {
+				return nil, fmt.Errorf("constant %s: %w", name, err)
+			}
+			if b, ok := o.Type().(*types.Basic); ok && b.Info()&types.IsUntyped != 0 {
+				e.untyped = append(e.untyped, fmt.Sprintf("%q: {Typ: %q, Value: %s},", name, b.Name(), val))
+				continue
+			}
+			e.typed = append(e.typed, fmt.Sprintf("%q: {Typ: reflect.TypeOf(q.%s), Value: %s},", name, name, val))
+		}
+	}
+	return e, nil
+}
+
+// constantSource is an expression for v, exact.
+func constantSource(v constant.Value) (string, error) {
+	switch v.Kind() {
+	case constant.Bool:
+		return fmt.Sprintf("constant.MakeBool(%v)", constant.BoolVal(v)), nil
+	case constant.String:
+		return fmt.Sprintf("constant.MakeString(%q)", constant.StringVal(v)), nil
+	case constant.Int, constant.Float:
+		num, den := constant.Num(v), constant.Denom(v)
+		if num.Kind() == constant.Int && den.Kind() == constant.Int {
+			return fmt.Sprintf("number(%q, %q, %v)", num.ExactString(), den.ExactString(), v.Kind() == constant.Float), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no exact form", v)
+}
+
+// dependencies are the packages that must be loaded before the table: those
+// that pkg imports and those of every type that can be reached from it, which
+// reflection will meet.
+func dependencies(pkg *types.Package) []string {
+	deps := map[string]string{}
+	for _, p := range pkg.Imports() {
+		deps[p.Path()] = p.Name()
+	}
+	seen := map[types.Type]bool{}
+	for _, n := range pkg.Scope().Names() {
+		if o := pkg.Scope().Lookup(n); o.Exported() {
+			reach(o.Type(), seen, deps)
+		}
+	}
+	delete(deps, pkg.Path())
+	var out []string
+	for p, n := range deps {
+		out = append(out, fmt.Sprintf("%q: %q,", p, n))
+	}
+	sort.Strings(out)
+	return out
+}
+
+func reach(t types.Type, seen map[types.Type]bool, deps map[string]string) {
+	if t == nil || seen[t] {
+		return
+	}
+	seen[t] = true
+	each := func(t types.Type) { reach(t, seen, deps) }
+	switch t := t.(type) {
+	case *types.Named:
+		if p := t.Obj().Pkg(); p != nil {
+			deps[p.Path()] = p.Name()
+		}
+		each(t.Underlying())
+		for m := range t.Methods() {
+			if m.Exported() {
+				each(m.Type())
+			}
+		}
+		for a := range t.TypeArgs().Types() {
+			each(a)
+		}
+	case *types.Alias:
+		each(types.Unalias(t))
+	case interface{ Elem() types.Type }: // pointer, slice, array, channel, map
+		each(t.Elem())
+		if m, ok := t.(*types.Map); ok {
+			each(m.Key())
+		}
+	case *types.Struct:
+		for f := range t.Fields() {
+			each(f.Type())
+		}
+	case *types.Signature:
+		each(t.Params())
+		each(t.Results())
+	case *types.Tuple:
+		for v := range t.Variables() {
+			each(v.Type())
+		}
+	case *types.Interface:
+		for m := range t.Methods() {
+			each(m.Type())
+		}
+	}
+}
+
+func table(t Target, pkg *types.Package) ([]byte, error) {
+	e, err := collect(pkg)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// Code generated by kernel/interp/internal/gen. DO NOT EDIT.\n\npackage symbols\n\nimport (\n")
+	if len(e.typed)+len(e.untyped) > 0 {
+		b.WriteString("\t\"go/constant\"\n")
+	}
+	fmt.Fprintf(&b, "\t\"reflect\"\n\n\t\"github.com/goplus/ixgo\"\n\tq %q\n)\n\n", t.Path)
+	for _, s := range e.skipped {
+		fmt.Fprintf(&b, "// Not in the table, being generic: %s\n", s)
+	}
+	if len(e.skipped) > 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString("func init() {\n")
+	if t.Short != "" {
+		fmt.Fprintf(&b, "Short[%q] = %q\n", t.Short, t.Path)
+	}
+	fmt.Fprintf(&b, "generated = append(generated, func() *ixgo.Package {\nreturn &ixgo.Package{\nName: %q,\nPath: %q,\n", pkg.Name(), t.Path)
+	part := func(name, typ string, list []string) {
+		fmt.Fprintf(&b, "%s: %s{\n%s\n},\n", name, typ, strings.Join(list, "\n"))
+	}
+	part("Deps", "map[string]string", dependencies(pkg))
+	part("Interfaces", "map[string]reflect.Type", e.interfaces)
+	part("NamedTypes", "map[string]reflect.Type", e.named)
+	part("AliasTypes", "map[string]reflect.Type", e.aliases)
+	part("Vars", "map[string]reflect.Value", e.vars)
+	part("Funcs", "map[string]reflect.Value", e.funcs)
+	part("TypedConsts", "map[string]ixgo.TypedConst", e.typed)
+	part("UntypedConsts", "map[string]ixgo.UntypedConst", e.untyped)
+	b.WriteString("}\n})\n}\n")
+	src := b.Bytes()
+	if len(slices.Concat(e.typed, e.untyped)) > 0 && !bytes.Contains(src, []byte("constant.")) {
+		src = bytes.Replace(src, []byte("\t\"go/constant\"\n"), nil, 1)
+	}
+	out, err := format.Source(src)
+	if err != nil {
+		return nil, fmt.Errorf("generated code: %w", err)
+	}
+	return out, nil
+}
