@@ -125,6 +125,8 @@ func (m *Message) Decode(v any) error {
 type Codec struct {
 	macs *sync.Pool // of hash.Hash; nil when unsigned
 
+	window int // signatures that seen and ring hold
+
 	mu   sync.Mutex
 	seen map[[sha256.Size]byte]struct{}
 	ring [][sha256.Size]byte
@@ -133,7 +135,7 @@ type Codec struct {
 
 // NewCodec returns a codec for a key; an empty key neither signs nor checks.
 func NewCodec(key string) *Codec {
-	c := &Codec{seen: map[[sha256.Size]byte]struct{}{}}
+	c := &Codec{window: replayWindow, seen: map[[sha256.Size]byte]struct{}{}}
 	if key != "" {
 		c.macs = &sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(key)) }}
 	}
@@ -261,12 +263,12 @@ func (c *Codec) authenticate(sig []byte, parts [][]byte) error {
 	if _, dup := c.seen[want]; dup {
 		return ErrReplay
 	}
-	if len(c.ring) < replayWindow {
+	if len(c.ring) < c.window {
 		c.ring = append(c.ring, want)
 	} else {
 		delete(c.seen, c.ring[c.next])
 		c.ring[c.next] = want
-		c.next = (c.next + 1) % replayWindow
+		c.next = (c.next + 1) % c.window
 	}
 	c.seen[want] = struct{}{}
 	return nil
