@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -100,6 +101,12 @@ func (o *options) fail(format string, args ...any) {
 	o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
 }
 
+// kindNames are for people who read JSON, not Go.
+var kindNames = map[reflect.Kind]string{
+	reflect.Int: "whole number", reflect.Float64: "number", reflect.Bool: "true or false", reflect.String: "text",
+	reflect.Map: "JSON object", reflect.Slice: "list",
+}
+
 // get decodes a field into dst; false when it is absent or null.
 func (o *options) get(name string, dst any) bool {
 	raw, ok := o.fields[name]
@@ -109,7 +116,7 @@ func (o *options) get(name string, dst any) bool {
 	if err := json.Unmarshal(raw, dst); err != nil {
 		var te *json.UnmarshalTypeError
 		if errors.As(err, &te) {
-			o.fail("%s: %.40s is not a %s", name, raw, te.Type)
+			o.fail("%s: %.40s is not a %s", name, raw, kindNames[te.Type.Kind()])
 		} else {
 			o.fail("%s: %v", name, err)
 		}

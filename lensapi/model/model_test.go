@@ -1,0 +1,331 @@
+package model_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"go.uber.org/goleak"
+
+	"github.com/gopherlens/gopherlens/lensapi/lenstest"
+	"github.com/gopherlens/gopherlens/lensapi/model"
+	"github.com/gopherlens/gopherlens/lensapi/weights"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type tensor struct {
+	dtype string
+	shape []int
+	data  []float32
+}
+
+// checkpoint is a tiny model taken apart, to be spoiled and loaded.
+type checkpoint struct {
+	config  map[string]any
+	tensors map[string]tensor
+}
+
+func takeApart(t *testing.T, name string) *checkpoint {
+	t.Helper()
+	c := &checkpoint{map[string]any{}, map[string]tensor{}}
+	js, err := fs.ReadFile(lenstest.FS(name), "config.json")
+	if err == nil {
+		err = json.Unmarshal(js, &c.config)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := weights.Open(lenstest.FS(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for _, n := range w.Names() {
+		info, _ := w.Info(n)
+		if !weights.Readable(info.DType) {
+			continue
+		}
+		data, err := w.Float32(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.tensors[n] = tensor{"F32", info.Shape, data}
+	}
+	return c
+}
+
+func (c *checkpoint) load(t *testing.T) (*model.Model, error) {
+	t.Helper()
+	header, body := map[string]any{}, new(bytes.Buffer)
+	for _, n := range slices.Sorted(maps.Keys(c.tensors)) {
+		x, at := c.tensors[n], body.Len()
+		for _, v := range x.data {
+			body.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)))
+		}
+		header[n] = map[string]any{"dtype": x.dtype, "shape": x.shape, "data_offsets": []int{at, body.Len()}}
+	}
+	config, err := json.Marshal(c.config)
+	head, err2 := json.Marshal(header)
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
+	w, err := weights.Open(fstest.MapFS{"model.safetensors": {Data: append(file, body.Bytes()...)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	return model.Load(config, w)
+}
+
+func TestLoadSpoiledTensors(t *testing.T) {
+	c := takeApart(t, "gpt2")
+	if _, err := c.load(t); err != nil {
+		t.Fatal(err)
+	}
+	delete(c.tensors, "transformer.h.0.ln_1.weight")
+	delete(c.tensors, "transformer.h.1.mlp.c_proj.bias")
+	c.tensors["transformer.h.2.ln_1.weight"] = tensor{"F32", []int{1}, []float32{1}}
+	c.tensors["classifier"] = tensor{"F32", []int{1}, []float32{1}}
+	c.tensors["transformer.ln_f.bias"] = tensor{"F32", []int{2, 8}, make([]float32, 16)}
+	c.tensors["transformer.h.0.ln_2.bias"] = tensor{"I32", []int{16}, make([]float32, 16)}
+	_, err := c.load(t)
+	if err == nil {
+		t.Fatal("a spoiled checkpoint was loaded")
+	}
+	for _, want := range []string{
+		"6 tensors do not fit", "missing transformer.h.0.ln_1.weight", "missing transformer.h.1.mlp.c_proj.bias", "unexpected transformer.h.2.ln_1.weight",
+		"unexpected classifier", "transformer.ln_f.bias has shape [2 8], want [16]", "transformer.h.0.ln_2.bias has dtype I32 (supported: F32, F16, BF16, F64)",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not say %q: %v", want, err)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Error("the error is more than one line")
+	}
+}
+
+func TestLoadRefusesOtherThings(t *testing.T) {
+	for name, c := range map[string]struct {
+		base  string
+		spoil func(c *checkpoint)
+		want  string
+	}{
+		"NaN weight": {"llama", func(c *checkpoint) { c.tensors["model.norm.weight"].data[3] = float32(math.NaN()) }, `"model.norm.weight": value 3 is NaN`},
+		"overflow": {"gpt2", func(c *checkpoint) {
+			w := c.tensors["transformer.h.1.mlp.c_fc.weight"].data
+			for i := range w {
+				w[i] = 3e38
+			}
+		}, "self-check: blocks.1."},
+		"tied but different": {"llama-tied", func(c *checkpoint) {
+			x := c.tensors["model.embed_tokens.weight"]
+			x.data = slices.Clone(x.data)
+			x.data[7]++
+			c.tensors["lm_head.weight"] = x
+		}, "tie_word_embeddings is true, but lm_head.weight differs"},
+		"untied without a head": {"gpt2", func(c *checkpoint) { c.config["tie_word_embeddings"] = false }, "missing lm_head.weight"},
+		"undeclared bias": {"llama", func(c *checkpoint) {
+			c.tensors["model.layers.0.self_attn.q_proj.bias"] = tensor{"F32", []int{16}, make([]float32, 16)}
+		}, "unexpected model.layers.0.self_attn.q_proj.bias"},
+		"more layers": {"neox", func(c *checkpoint) { c.config["num_hidden_layers"] = 3 }, "missing gpt_neox.layers.2.mlp.dense_4h_to_h.bias"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ck := takeApart(t, c.base)
+			c.spoil(ck)
+			if _, err := ck.load(t); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v, want it to say %q", err, c.want)
+			}
+		})
+	}
+	c := takeApart(t, "llama-tied") // a copy of the tied matrix is harmless, and so are old buffers
+	c.tensors["lm_head.weight"] = c.tensors["model.embed_tokens.weight"]
+	c.tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = tensor{"F32", []int{3}, make([]float32, 3)}
+	if _, err := c.load(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConfigNonsense(t *testing.T) {
+	for _, c := range []struct {
+		base string
+		set  map[string]any
+		want []string
+	}{
+		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: gpt2, gpt_neox, llama)`}},
+		{"gpt2", map[string]any{"model_type": nil}, []string{`model_type "" is not supported`}},
+		{"gpt2", map[string]any{"n_embd": -16}, []string{"n_embd is -16 (allowed: 1 to"}},
+		{"gpt2", map[string]any{"n_embd": 1 << 40, "n_layer": 1 << 40, "vocab_size": 1 << 40, "n_positions": 1 << 40, "n_inner": 1 << 40, "n_head": 1 << 40},
+			[]string{"n_embd is 1099511627776", "n_layer is 1099511627776", "vocab_size is", "n_positions is", "n_inner is", "n_head is"}},
+		{"gpt2", map[string]any{"n_layer": 0}, []string{"n_layer is 0"}},
+		{"gpt2", map[string]any{"n_head": 3}, []string{"n_head 3 does not divide n_embd 16"}},
+		{"gpt2", map[string]any{"n_layer": "two"}, []string{`n_layer: "two" is not a whole number`}},
+		{"gpt2", map[string]any{"n_layer": 1.5}, []string{"n_layer: 1.5 is not a whole number"}},
+		{"gpt2", map[string]any{"layer_norm_epsilon": -1}, []string{"layer_norm_epsilon is -1"}},
+		{"gpt2", map[string]any{"activation_function": "mish"}, []string{`activation_function "mish" is not supported (supported: gelu, gelu_fast`}},
+		{"gpt2", map[string]any{"scale_attn_by_inverse_layer_idx": true, "scale_attn_weights": false, "add_cross_attention": true},
+			[]string{"scale_attn_by_inverse_layer_idx=true is not supported", "scale_attn_weights=false is not supported", "add_cross_attention=true"}},
+		{"gpt2", map[string]any{"quantization_config": map[string]any{"bits": 4}}, []string{"quantization_config: quantized weights are not supported"}},
+		{"llama", map[string]any{"rope_scaling": map[string]any{"rope_type": "llama3", "factor": 8}}, []string{`rope_scaling of type "llama3" is not supported`}},
+		{"llama", map[string]any{"rope_scaling": map[string]any{"type": "linear", "factor": 2}}, []string{`rope_scaling of type "linear"`}},
+		{"llama", map[string]any{"rope_parameters": map[string]any{"rope_type": "yarn"}}, []string{`rope_parameters of type "yarn"`}},
+		{"llama", map[string]any{"rope_parameters": map[string]any{"rope_theta": -1}}, []string{"rope_parameters: rope_theta is -1"}},
+		{"llama", map[string]any{"partial_rotary_factor": 0.5}, []string{"partial_rotary_factor 0.5 is not supported for llama"}},
+		{"llama", map[string]any{"sliding_window": 8}, []string{"sliding_window: attention windows are not supported"}},
+		{"llama", map[string]any{"num_key_value_heads": 3}, []string{"num_key_value_heads 3 does not divide num_attention_heads 4"}},
+		{"llama", map[string]any{"head_dim": 5}, []string{"rotary embedding of 5 values"}},
+		{"llama", map[string]any{"head_dim": 1 << 40}, []string{"head_dim is"}},
+		{"neox", map[string]any{"rotary_pct": 1.5}, []string{"rotary_pct is 1.5 (allowed: 0 to 1)"}},
+		{"neox", map[string]any{"rotary_pct": 0.4}, []string{"rotary embedding of 3 values"}},
+		{"neox", map[string]any{"hidden_act": 3}, []string{"hidden_act: 3 is not a text"}},
+		{"neox", map[string]any{"eos_token_id": "end"}, []string{"eos_token_id"}},
+	} {
+		ck := takeApart(t, c.base)
+		maps.Copy(ck.config, c.set)
+		_, err := ck.load(t)
+		for _, want := range c.want {
+			if err == nil || !strings.HasPrefix(err.Error(), "config.json: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v: error %v, want it to say %q", c.set, err, want)
+			}
+		}
+	}
+	for _, bad := range []string{"", "[]", "null", "{", `{"model_type":1}`, `{"model_type":"gpt2"} x`} {
+		if _, err := model.Load([]byte(bad), nil); err == nil || !strings.HasPrefix(err.Error(), "config.json: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	c := takeApart(t, "llama-tied")
+	c.config["eos_token_id"] = []int{271, 5, 100000}
+	c.config["bos_token_id"] = nil
+	c.config["sliding_window"], c.config["use_sliding_window"] = 8, false
+	m, err := c.load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := m.Config()
+	if got.BOS != -1 || !slices.Equal(got.EOS, []int{271, 5}) {
+		t.Errorf("BOS %d, EOS %v", got.BOS, got.EOS)
+	}
+	if got.Family != "llama" || got.NLayers != 2 || got.NHeads != 4 || got.NKVHeads != 1 || got.DHead != 6 || got.DModel != 16 || got.DMLP != 40 ||
+		got.DVocab != 272 || got.NCtx != 64 || got.RotaryDims != 6 || got.RotaryBase != 500 || !got.Tied || !got.AttnBias || !got.MLPBias || got.NormEps != 1e-6 {
+		t.Errorf("config %+v", got)
+	}
+	if rows := m.Rows(); !slices.Equal(rows, []string{"embed", "0_post", "1_post"}) {
+		t.Errorf("rows %v", rows)
+	}
+	got.EOS[0] = 0
+	if m.Config().EOS[0] != 271 {
+		t.Error("Config hands out its own memory")
+	}
+	delete(c.config, "bos_token_id")
+	delete(c.config, "eos_token_id")
+	if m, err = c.load(t); err != nil || m.Config().BOS != 1 || !slices.Equal(m.Config().EOS, []int{2}) {
+		t.Errorf("without token ids: %v, want Hugging Face's defaults 1 and 2", err)
+	}
+}
+
+// TestSites compares SITES.md with the sites of every tiny model: names, order, shapes and families.
+func TestSites(t *testing.T) {
+	doc, err := os.ReadFile("../SITES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct{ name, shape, families string }
+	var table []row
+	for line := range strings.Lines(string(doc)) {
+		if f := strings.Split(line, "|"); len(f) == 6 && strings.Contains(f[1], "hook_") {
+			clean := func(s string) string { return strings.Trim(s, " `") }
+			table = append(table, row{clean(f[1]), clean(f[2]), clean(f[3])})
+		}
+	}
+	for _, name := range lenstest.Names() {
+		m := lenstest.Model(t, name)
+		c := m.Config()
+		size := map[string]int{"d_model": c.DModel, "n_heads": c.NHeads, "n_kv_heads": c.NKVHeads, "d_head": c.DHead, "d_mlp": c.DMLP, "S": model.Positions}
+		has := func(r row) bool {
+			switch {
+			case r.families == "all but parallel gpt_neox":
+				return !c.Parallel
+			case r.families == "all":
+				return true
+			}
+			return slices.Contains(strings.Split(r.families, ", "), c.Family)
+		}
+		var want []model.Site
+		add := func(r row, layer string) {
+			if !has(r) {
+				return
+			}
+			s := model.Site{Name: strings.ReplaceAll(r.name, "{l}", layer), Head: strings.HasPrefix(r.name, "ln_final")}
+			for _, d := range strings.Split(strings.Trim(r.shape, "[]"), ", ") {
+				s.Shape = append(s.Shape, size[d])
+			}
+			want = append(want, s)
+		}
+		for i, r := range table {
+			if !strings.Contains(r.name, "{l}") {
+				add(r, "")
+			} else if !strings.Contains(table[i-1].name, "{l}") {
+				for _, layer := range []string{"0", "1"} {
+					for _, r := range table {
+						if strings.Contains(r.name, "{l}") {
+							add(r, layer)
+						}
+					}
+				}
+			}
+		}
+		got := m.Sites()
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d sites, SITES.md has %d", name, len(got), len(want))
+		}
+		for i := range got {
+			if got[i].Name != want[i].Name || !slices.Equal(got[i].Shape, want[i].Shape) || got[i].Head != want[i].Head {
+				t.Errorf("%s: site %d is %+v, SITES.md has %+v", name, i, got[i], want[i])
+			}
+			if at, s, err := m.Site(got[i].Name); err != nil || at != i || s.Name != got[i].Name {
+				t.Errorf("Site(%q) = %d, %v, %v", got[i].Name, at, s, err)
+			}
+		}
+	}
+}
+
+// FuzzConfig: no config makes Load panic or allocate by its word alone, and what it accepts fits the tensors.
+func FuzzConfig(f *testing.F) {
+	for _, name := range []string{"gpt2", "llama-tied", "neox"} {
+		js, err := fs.ReadFile(lenstest.FS(name), "config.json")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(js)
+	}
+	f.Add([]byte(`{"model_type":"llama","hidden_size":262144,"num_hidden_layers":1024,"num_attention_heads":4096,"head_dim":262144}`))
+	f.Add([]byte(`{"model_type":"gpt_neox","num_attention_heads":0,"hidden_size":0,"rope_parameters":{"rope_theta":1e999}}`))
+	w, err := weights.Open(lenstest.FS("llama-tied"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { w.Close() })
+	f.Fuzz(func(t *testing.T, config []byte) {
+		m, err := model.Load(config, w)
+		if err != nil {
+			return
+		}
+		if c := m.Config(); c.Family != "llama" || c.DModel != 16 || c.DVocab != 272 || c.NHeads*c.DHead != 24 {
+			t.Errorf("loaded as %+v", c)
+		}
+	})
+}
