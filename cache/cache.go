@@ -2,7 +2,6 @@ package cache
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -206,7 +205,7 @@ func (s *Store) Create(id string, sp Space) (*Conversation, error) {
 
 // makeConversation shows the folder only when it is complete: a rename onto an existing one fails.
 func (s *Store) makeConversation(id string, meta metadata) error {
-	data, err := json.MarshalIndent(meta, "", "  ")
+	data, err := meta.marshal()
 	if err != nil {
 		return err
 	}
@@ -216,7 +215,7 @@ func (s *Store) makeConversation(id string, meta metadata) error {
 	tmp, durable := tempName(), s.durable()
 	err = s.disk.MkdirAll(tmp)
 	if err == nil {
-		err = writeNew(s.disk, tmp+"/metadata.json", append(data, '\n'), durable)
+		err = writeNew(s.disk, tmp+"/metadata.json", data, durable)
 	}
 	if err == nil && durable {
 		err = s.disk.SyncDir(tmp)

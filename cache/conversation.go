@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -65,7 +66,7 @@ type state struct {
 	updated time.Time
 }
 
-// metadata is metadata.json.
+// metadata is what metadata.json says of a conversation.
 type metadata struct {
 	Format  int       `json:"format"`
 	UID     string    `json:"uid"` // tells a conversation from a later one of the same id
@@ -77,22 +78,56 @@ const maxMetadata = 64 << 10
 
 func convPath(id string) string { return "conv/" + dirName(id) }
 
+// marshal gives the file's bytes: the metadata under a checksum, because a changed digit in it would pass for another
+// model.
+func (m metadata) marshal() ([]byte, error) {
+	inner, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return sealMetadata(inner), nil
+}
+
+func sealMetadata(inner []byte) []byte {
+	return fmt.Appendf(nil, "{\"crc32c\":\"%08x\",\"metadata\":%s}\n", crc(inner), inner)
+}
+
+// parseMetadata reads what marshal wrote, and fields it does not know that a newer minor version adds.
+func parseMetadata(data []byte) (m metadata, err error) {
+	var outer struct {
+		Metadata json.RawMessage `json:"metadata"`
+	}
+	if err := json.Unmarshal(data, &outer); err != nil {
+		return m, damaged(0, "%w", err)
+	}
+	if !bytes.Equal(data, sealMetadata(outer.Metadata)) {
+		return m, damaged(0, "checksum differs")
+	}
+	if err := json.Unmarshal(outer.Metadata, &m); err != nil {
+		return m, damaged(0, "%w", err)
+	}
+	if m.Format != formatMajor {
+		return m, fmt.Errorf("%w %d (known: %d)", ErrVersion, m.Format, formatMajor)
+	}
+	if err := m.Space.Validate(); err != nil {
+		return m, damaged(0, "%w", err)
+	}
+	return m, nil
+}
+
 func readMetadata(d filesystem, dir string) (metadata, error) {
 	name := dir + "/metadata.json"
 	data, err := readSmall(d, name, maxMetadata)
 	if err != nil {
 		return metadata{}, err
 	}
-	var m metadata
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := dec.Decode(&m); err != nil {
-		return metadata{}, &CorruptError{name, dec.InputOffset(), err}
+	m, err := parseMetadata(data)
+	var bad *damage
+	if errors.As(err, &bad) {
+		return m, &CorruptError{name, bad.offset, bad.err}
 	}
-	if m.Format != formatMajor {
-		return metadata{}, fmt.Errorf("%s: format %d: %w (known: %d)", name, m.Format, ErrVersion, formatMajor)
-	}
-	if err := m.Space.Validate(); err != nil {
-		return metadata{}, &CorruptError{name, 0, err}
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", name, err)
 	}
 	return m, nil
 }

@@ -85,18 +85,28 @@ func TestFormatByHand(t *testing.T) {
 	for n, name := range goldenBlocks(t) {
 		data := read(t, name)
 		rows, d := int(le.Uint32(data[16:])), int(le.Uint32(data[20:]))
-		index := data[len(data)-16*rows-4:]
-		if string(data[:8]) != "GLBLOCK1" || int(le.Uint32(data[8:])) != 60+rows || le.Uint32(data[12:]) != 16 ||
-			le.Uint32(data[56+rows:]) != sum(data[:56+rows]) || le.Uint32(index[16*rows:]) != sum(index[:16*rows]) {
+		head, index := 60+5*rows, data[len(data)-16*rows-4:]
+		if string(data[:8]) != "GLBLOCK1" || int(le.Uint32(data[8:])) != head || le.Uint32(data[12:]) != 16 ||
+			le.Uint32(data[head-4:]) != sum(data[:head-4]) || le.Uint32(index[16*rows:]) != sum(index[:16*rows]) {
 			t.Fatalf("%s: header or index not as described", name)
 		}
 		got := make([]float32, 16*rows*d)
+		at := uint64(head)
 		for r := range rows {
-			at, size := le.Uint64(index[16*r:]), le.Uint64(index[16*r+8:])
+			size := uint64(le.Uint32(data[56+rows+4*r:]))
+			entry := [2]uint64{le.Uint64(index[16*r:]), le.Uint64(index[16*r+8:])}
+			want := [2]uint64{at, size}
+			if data[56+r] == 2 {
+				want = [2]uint64{math.MaxUint64, math.MaxUint64}
+			}
+			if entry != want {
+				t.Errorf("%s: index entry %d is %v, want %v", name, r, entry, want)
+			}
 			chunk := data[at : at+size-4]
 			if le.Uint32(data[at+size-4:]) != sum(chunk) {
 				t.Fatalf("%s: checksum of chunk %d", name, r)
 			}
+			at += size
 			raw, err := dec.DecodeAll(chunk, nil)
 			must(t, err)
 			for i := range 16 * d {

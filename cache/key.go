@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"unicode/utf8"
 )
 
 // BlockTokens is the number of tokens in a block.
@@ -46,6 +47,9 @@ func (sp Space) Validate() error {
 		errs = append(errs, fmt.Errorf("rows * d_model = %d is more than %d", sp.Rows*sp.DModel, maxRowValues))
 	}
 	for _, f := range []struct{ name, value string }{{"numerics", sp.Numerics}, {"model", sp.Model}, {"tokenizer", sp.Tokenizer}} {
+		if !utf8.ValidString(f.value) { // JSON would change it
+			errs = append(errs, fmt.Errorf("%s %q is not valid UTF-8", f.name, f.value))
+		}
 		if len(f.value) > maxField {
 			errs = append(errs, fmt.Errorf("%s has %d bytes, more than %d", f.name, len(f.value), maxField))
 		}

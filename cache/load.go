@@ -129,15 +129,15 @@ func (c *Conversation) reload(full bool) error {
 		return err
 	}
 	c.setState(st)
-	if !damaged || c.lock != nil {
+	if damaged == nil || c.lock != nil {
 		return nil
 	}
 	lock, err := c.takeLock()
-	if errors.Is(err, ErrLocked) {
-		return nil
+	if errors.Is(err, ErrLocked) && !errors.As(damaged, new(*CorruptError)) {
+		return nil // another process is writing the frame that looks torn
 	}
 	if err != nil {
-		c.s.report("%v", err)
+		c.s.report("conversation %s: %v; not repaired: %v", c.ID(), damaged, err)
 		return nil
 	}
 	defer lock.Close()
@@ -150,18 +150,29 @@ func (c *Conversation) reload(full bool) error {
 	return nil
 }
 
-// scanAll reads both logs.
-func (c *Conversation) scanAll(full bool) (st state, damaged bool, err error) {
+// errTorn: a log ends inside a frame.
+var errTorn = errors.New("a write was cut short")
+
+// scanAll reads both logs. damaged is a *CorruptError, errTorn or nil.
+func (c *Conversation) scanAll(full bool) (st state, damaged, err error) {
 	dir := convPath(c.ID())
 	tokens, err := readTokens(c.s.disk, dir, c.root, &st, full)
 	if err != nil {
-		return st, false, err
+		return st, nil, err
 	}
 	tail, _, err := readTail(c.s.disk, dir, c.meta.Space, &st)
 	if err != nil {
-		return st, false, err
+		return st, nil, err
 	}
-	return st, !tokens.clean() || !tail.clean(), nil
+	switch {
+	case tokens.bad != nil:
+		damaged = &CorruptError{dir + "/tokens.log", tokens.good, tokens.bad}
+	case tail.bad != nil:
+		damaged = &CorruptError{dir + "/tail.wal", tail.good, tail.bad}
+	case tokens.torn || tail.torn:
+		damaged = errTorn
+	}
+	return st, damaged, nil
 }
 
 // repair reads both logs under the lock and cuts what cannot be read: a torn frame is dropped, since its write was

@@ -1,9 +1,11 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -18,7 +20,7 @@ const (
 	crcSize        = 4
 )
 
-func shardHeaderSize(sp Space) int { return shardFixed + sp.Rows + crcSize }
+func shardHeaderSize(sp Space) int { return shardFixed + 5*sp.Rows + crcSize }
 func shardIndexSize(sp Space) int  { return sp.Rows*indexEntrySize + crcSize }
 
 // maxShardSize bounds a block file, so that a reader knows before it allocates. An incompressible zstd frame is
@@ -46,26 +48,41 @@ func marshalShard(b *block) ([]byte, error) {
 		return nil, err
 	}
 	le := binary.LittleEndian
-	out := make([]byte, 0, int(b.cost())+shardHeaderSize(b.sp)+shardIndexSize(b.sp))
-	out = append(out, shardMagic...)
-	out = le.AppendUint32(out, uint32(shardHeaderSize(b.sp)))
-	out = le.AppendUint32(out, uint32(BlockTokens))
-	out = le.AppendUint32(out, uint32(b.sp.Rows))
-	out = le.AppendUint32(out, uint32(b.sp.DModel))
-	out = append(out, b.key[:]...)
-	for _, c := range b.chunks {
-		out = append(out, byte(c.t))
-	}
-	out = le.AppendUint32(out, crc(out))
-	index := make([]byte, 0, shardIndexSize(b.sp))
-	for _, c := range b.chunks {
+	hs := shardHeaderSize(b.sp)
+	out := make([]byte, hs, int(b.cost())+hs+shardIndexSize(b.sp))
+	copy(out, shardMagic)
+	le.PutUint32(out[8:], uint32(hs))
+	le.PutUint32(out[12:], uint32(BlockTokens))
+	le.PutUint32(out[16:], uint32(b.sp.Rows))
+	le.PutUint32(out[20:], uint32(b.sp.DModel))
+	copy(out[24:], b.key[:])
+	for r, c := range b.chunks {
 		start := len(out)
 		out = enc.EncodeAll(c.raw, out)
 		out = le.AppendUint32(out, crc(out[start:]))
-		index = le.AppendUint64(index, uint64(start))
-		index = le.AppendUint64(index, uint64(len(out)-start))
+		out[shardFixed+r] = byte(c.t)
+		le.PutUint32(out[shardFixed+b.sp.Rows+4*r:], uint32(len(out)-start))
 	}
-	return append(out, le.AppendUint32(index, crc(index))...), nil
+	le.PutUint32(out[hs-crcSize:], crc(out[:hs-crcSize]))
+	return append(out, shardIndex(b.sp, out[:hs])...), nil
+}
+
+// shardIndex makes the index that zarr readers use from the header, which has all of it. A float32 chunk is entered as
+// empty: zarr decodes all chunks as float16, and some readers return nonsense for one of twice the size.
+func shardIndex(sp Space, header []byte) []byte {
+	le := binary.LittleEndian
+	index := make([]byte, 0, shardIndexSize(sp))
+	at := uint64(len(header))
+	for r := range sp.Rows {
+		n := uint64(le.Uint32(header[shardFixed+sp.Rows+4*r:]))
+		if dtype(header[shardFixed+r]) == dtypeF16 {
+			index = le.AppendUint64(le.AppendUint64(index, at), n)
+		} else {
+			index = le.AppendUint64(le.AppendUint64(index, math.MaxUint64), math.MaxUint64)
+		}
+		at += n
+	}
+	return le.AppendUint32(index, crc(index))
 }
 
 // headerSpace reads the shape from the start of a block file; the bytes are not checked.
@@ -86,8 +103,8 @@ func damaged(offset int, format string, args ...any) error {
 	return &damage{int64(offset), fmt.Errorf(format, args...)}
 }
 
-// shardHead reads header and index of a block file: types and extents of the chunks. Chunks must follow one another
-// without gaps, so that every byte of the file is under some checksum.
+// shardHead checks header and index of a block file and gives the chunks' types and where each ends. Chunks follow one
+// another without gaps, so that every byte of the file is under some checksum.
 func shardHead(key blockKey, sp Space, header, index []byte, fileSize int64) (types []byte, ends []int64, err error) {
 	le := binary.LittleEndian
 	hs := shardHeaderSize(sp)
@@ -102,28 +119,22 @@ func shardHead(key blockKey, sp Space, header, index []byte, fileSize int64) (ty
 	case blockKey(header[24:shardFixed]) != key:
 		return nil, nil, damaged(24, "block has another key than its name")
 	}
+	indexAt := fileSize - int64(len(index))
+	end := int64(hs)
 	types = header[shardFixed : shardFixed+sp.Rows]
 	for r, t := range types {
-		if t != byte(dtypeF16) && t != byte(dtypeF32) {
-			return nil, nil, damaged(shardFixed+r, "unknown value type %d", t)
+		n := le.Uint32(header[shardFixed+sp.Rows+4*r:])
+		if t != byte(dtypeF16) && t != byte(dtypeF32) || n < crcSize {
+			return nil, nil, damaged(shardFixed+r, "chunk %d has type %d and %d bytes", r, t, n)
 		}
+		end += int64(n)
+		ends = append(ends, end)
 	}
-	indexAt := fileSize - int64(len(index))
-	if n := len(index) - crcSize; le.Uint32(index[n:]) != crc(index[:n]) {
-		return nil, nil, damaged(int(indexAt), "index checksum differs")
+	if end != indexAt {
+		return nil, nil, damaged(shardFixed+sp.Rows, "chunks end at %d, the index begins at %d", end, indexAt)
 	}
-	pos := uint64(hs)
-	for r := range sp.Rows {
-		e := index[r*indexEntrySize:]
-		off, n := le.Uint64(e), le.Uint64(e[8:])
-		if off != pos || n < crcSize || n > uint64(indexAt)-pos {
-			return nil, nil, damaged(int(indexAt)+r*indexEntrySize, "chunk %d lies at %d with %d bytes", r, off, n)
-		}
-		pos += n
-		ends = append(ends, int64(pos))
-	}
-	if pos != uint64(indexAt) {
-		return nil, nil, damaged(int(pos), "unused bytes before the index")
+	if !bytes.Equal(index, shardIndex(sp, header)) {
+		return nil, nil, damaged(int(indexAt), "index differs from the header")
 	}
 	return types, ends, nil
 }
