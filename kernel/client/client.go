@@ -15,10 +15,14 @@ import (
 // closed the connection.
 var ErrClosed = errors.New("connection to the kernel is closed")
 
+// errNoStatus: a reply came without its status on iopub.
+var errNoStatus = errors.New("no status on iopub")
+
 const (
 	// dialTime bounds Dial when its context has no deadline.
 	dialTime = 30 * time.Second
-	// probeTime is how long Dial waits for iopub before it asks again.
+	// probeTime is how long after a reply Dial waits for its status on iopub before
+	// it asks again.
 	probeTime = 100 * time.Millisecond
 	// endTime is how long the other channels live on when one has ended.
 	endTime = 500 * time.Millisecond
@@ -80,17 +84,19 @@ func Dial(ctx context.Context, c wire.Connection) (*Client, error) {
 	return cl, nil
 }
 
-// ready subscribes and asks for kernel_info until an answer's status arrives on
-// iopub, which proves that the subscription is in force.
+// ready subscribes and asks for kernel_info until the status of an answer arrives
+// on iopub too, which proves that the subscription is in force. It asks again
+// only after a reply: a kernel that is slow must not be asked ever more.
 func (c *Client) ready(ctx context.Context) error {
 	if err := c.peers[wire.IOPub].Send([][]byte{{1}}); err != nil {
 		return err
 	}
 	for {
-		probe, cancel := context.WithTimeout(ctx, probeTime)
-		_, err := c.Request(probe, wire.Shell, wire.KernelInfoRequest, struct{}{}, nil)
-		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		m, err := c.NewMessage(wire.KernelInfoRequest, struct{}{})
+		if err != nil {
+			return err
+		}
+		if _, err = c.do(ctx, wire.Shell, m, nil, probeTime); !errors.Is(err, errNoStatus) {
 			return err
 		}
 	}
@@ -257,6 +263,12 @@ func (c *Client) Request(ctx context.Context, ch wire.Channel, msgType string, c
 
 // Do is Request for a message made by NewMessage.
 func (c *Client) Do(ctx context.Context, ch wire.Channel, m *wire.Message, output func(*wire.Message)) (*wire.Message, error) {
+	return c.do(ctx, ch, m, output, 0)
+}
+
+// do is Do; with patience above 0 it returns errNoStatus when idle has not come
+// that long after the reply.
+func (c *Client) do(ctx context.Context, ch wire.Channel, m *wire.Message, output func(*wire.Message), patience time.Duration) (*wire.Message, error) {
 	q := &call{wake: make(chan struct{}, 1)}
 	c.mu.Lock()
 	c.calls[m.Header.MsgID] = q
@@ -270,6 +282,7 @@ func (c *Client) Do(ctx context.Context, ch wire.Channel, m *wire.Message, outpu
 		return nil, err
 	}
 	idle := false
+	var late <-chan time.Time
 	for {
 		// Looked at before the queue: what arrived before the end still counts.
 		ended := false
@@ -292,9 +305,13 @@ func (c *Client) Do(ctx context.Context, ch wire.Channel, m *wire.Message, outpu
 			return reply, nil
 		case ended:
 			return nil, c.closedError()
+		case reply != nil && late == nil && patience > 0:
+			late = time.After(patience)
 		}
 		select {
 		case <-q.wake:
+		case <-late:
+			return nil, errNoStatus
 		case <-c.closed:
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -1,0 +1,141 @@
+package kernel_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/gopherlens/gopherlens/kernel"
+	"github.com/gopherlens/gopherlens/kernel/kerneltest"
+	"github.com/gopherlens/gopherlens/kernel/wire"
+)
+
+type stringer struct{ A int }
+
+func (s stringer) String() string { return fmt.Sprint("S", s.A) }
+
+type badStringer struct{}
+
+func (badStringer) String() string { panic("no string") }
+
+type bundle map[string]any
+
+func (b bundle) MIMEBundle() map[string]any { return b }
+
+type node struct {
+	Name string
+	Next *node
+}
+
+func TestDisplay(t *testing.T) {
+	loop := []any{1, nil}
+	loop[1] = loop
+	list := &node{Name: "a"}
+	list.Next = list
+	cyclic := map[string]any{}
+	cyclic["me"] = cyclic
+	deep := any(1)
+	for range 5000 {
+		deep = []any{deep}
+	}
+	img := image.NewRGBA(image.Rect(0, 0, 3, 2))
+	img.Set(1, 1, color.White)
+	jpeg := []byte("\xff\xd8\xff\xe0rest")
+	var nilStringer *stringer
+
+	for name, tc := range map[string]struct {
+		v    any
+		text string            // text/plain, or what it contains after a "~"
+		data map[string]string // other types
+		fail bool              // Display returns an error
+	}{
+		"int":             {v: 42, text: "42"},
+		"string":          {v: "two\nlines", text: "two\nlines"},
+		"invalid string":  {v: "a\xffb", text: "a\uFFFDb"},
+		"struct":          {v: struct{ A, B int }{1, 2}, text: "{1 2}"},
+		"slice":           {v: []float64{1, 2.5}, text: "[1 2.5]"},
+		"error":           {v: errors.New("went wrong"), text: "went wrong"},
+		"stringer":        {v: stringer{3}, text: "S3"},
+		"nil stringer":    {v: nilStringer, text: "<nil>"},
+		"panicking":       {v: badStringer{}, text: "~no string"},
+		"list":            {v: list, text: "~&{a 0x"},
+		"contains itself": {v: loop, text: "~contains itself"},
+		"map of itself":   {v: cyclic, text: "~contains itself"},
+		"deep":            {v: deep, text: "~nests more than"},
+		"bytes":           {v: []byte("hi"), text: "[104 105]"},
+		"jpeg":            {v: jpeg, text: "image/jpeg, 8 bytes", data: map[string]string{"image/jpeg": base64.StdEncoding.EncodeToString(jpeg)}},
+		"image":           {v: img, text: "*image.RGBA, 3 x 2 pixels", data: map[string]string{"image/png": "~iVBORw0KGgo"}},
+		"empty image":     {v: image.NewRGBA(image.Rectangle{}), text: "~*image.RGBA", fail: true},
+		"bundle": {v: bundle{"text/plain": "p", "image/svg+xml": []byte("<svg/>"), "image/png": []byte{0xff}, "application/json": map[string]any{"a": 1}},
+			text: "p", data: map[string]string{"image/svg+xml": "<svg/>", "image/png": "/w==", "application/json": "map[a:1]"}},
+		"bundle without text": {v: bundle{"text/html": "<b>"}, text: "map[text/html:<b>]", data: map[string]string{"text/html": "<b>"}},
+		"bundle not JSON":     {v: bundle{"text/plain": "p", "application/json": math.Inf(1), "text/html": "h"}, text: "~application/json", data: map[string]string{"text/html": "h"}, fail: true},
+		"cyclic bundle":       {v: bundle{"text/plain": "p", "application/json": cyclic}, text: "~application/json", fail: true},
+		"nil bundle":          {v: bundle(nil), text: "map[]"},
+		"long":                {v: strings.Repeat("é", 1<<20), text: "~more bytes]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var derr error
+			s := kerneltest.Start(t, cells{"v": func(_ context.Context, c *kernel.Cell) (any, error) {
+				derr = c.Display(tc.v)
+				return tc.v, nil
+			}})
+			reply, out := run(t, s.Client, wire.NewExecuteContent("v"))
+			if reply.Status != "ok" || types(out) != "execute_input display_data execute_result" {
+				t.Fatalf("%+v: %s", reply.Failure, types(out))
+			}
+			if (derr != nil) != tc.fail {
+				t.Errorf("Display returned %v", derr)
+			}
+			got := content[wire.ExecuteResultContent](t, out[2]).Data
+			check(t, "text/plain", got["text/plain"], tc.text)
+			for mime, want := range tc.data {
+				check(t, mime, got[mime], want)
+			}
+			if len(got) != len(tc.data)+1 {
+				t.Errorf("bundle has %d types, want %d", len(got), len(tc.data)+1)
+			}
+			if name == "image" {
+				raw, _ := base64.StdEncoding.DecodeString(got["image/png"].(string))
+				back, err := png.Decode(bytes.NewReader(raw))
+				if err != nil || back.Bounds() != img.Bounds() {
+					t.Errorf("the PNG does not decode: %v", err)
+				}
+			}
+			if shown := content[wire.DisplayContent](t, out[1]).Data; fmt.Sprint(shown) != fmt.Sprint(got) && name != "list" {
+				t.Errorf("display_data and execute_result differ")
+			}
+		})
+	}
+}
+
+func check(t *testing.T, mime string, got any, want string) {
+	t.Helper()
+	g := fmt.Sprint(got)
+	if part, ok := strings.CutPrefix(want, "~"); ok && !strings.Contains(g, part) || !ok && g != want {
+		t.Errorf("%s is %.200q, want %q", mime, g, want)
+	}
+}
+
+func TestPayload(t *testing.T) {
+	s := kerneltest.Start(t, cells{"page": func(_ context.Context, c *kernel.Cell) (any, error) {
+		c.Payload(map[string]any{"source": "page", "start": 0})
+		c.Payload(map[string]any{"source": "bad", "f": func() {}}) // no JSON: left out
+		if err := c.UpdateDisplay("", 1); err == nil {
+			t.Error("an update without an id was accepted")
+		}
+		return nil, nil
+	}})
+	reply, _ := run(t, s.Client, wire.NewExecuteContent("page"))
+	if len(reply.Payload) != 1 || reply.Payload[0]["source"] != "page" {
+		t.Errorf("payload is %v", reply.Payload)
+	}
+}
