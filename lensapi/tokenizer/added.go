@@ -94,7 +94,8 @@ func (t *trie) cut(s string, first bool) []segment {
 			continue
 		}
 		if tok.LStrip {
-			start = max(len(strings.TrimRightFunc(s[:start], isSpace)), done)
+			// Spaces that the token before has eaten are not given to the text between: done stays ahead.
+			start = len(strings.TrimRightFunc(s[:start], isSpace))
 		}
 		if tok.RStrip {
 			end = len(s) - len(strings.TrimLeftFunc(s[end:], isSpace))

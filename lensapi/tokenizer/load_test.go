@@ -162,11 +162,13 @@ func TestParts(t *testing.T) {
 		{"metaspace", parts{"pre_tokenizer": `{"type":"Metaspace","replacement":"▁","add_prefix_space":true}`}, "ab a", []int{4, 6, 8}},
 		{"metaspace, no prefix", parts{"pre_tokenizer": `{"type":"Metaspace","replacement":"▁","add_prefix_space":false}`}, "ab a", []int{6, 8}},
 		{"metaspace, not split", parts{"pre_tokenizer": `{"type":"Metaspace","replacement":"▁","prepend_scheme":"never","split":false}`}, "b a", []int{1, 8}},
+		{"metaspace, first only", parts{"pre_tokenizer": `{"type":"Sequence","pretokenizers":[` + split("Isolated", false) + `,{"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]}`}, "aba", []int{8, 1, 0}},
 		{"replace by regex", parts{"normalizer": `{"type":"Replace","pattern":{"Regex":" {2,}"},"content":"."}`}, "a   b c", []int{0, 12, 1, 5, 2}},
 		{"compatibility form", parts{"normalizer": `{"type":"NFKC"}`}, "ａｂ①", []int{6, 9}},
 		{"normalizers in order", parts{"normalizer": `{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":" "},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}`}, "a b", []int{8, 4, 1}},
 		{"added, longest first", parts{"added_tokens": `[{"id":20,"content":"bc"},{"id":21,"content":"bcd"}]`}, "abcdbc", []int{0, 21, 20}},
 		{"added, strips both sides", parts{"added_tokens": `[{"id":20,"content":"X","lstrip":true,"rstrip":true}]`}, "a  X  b", []int{0, 20, 1}},
+		{"added, strips spaces once", parts{"added_tokens": `[{"id":20,"content":"X","lstrip":true,"rstrip":true}]`}, " X  X a", []int{20, 20, 0}},
 		{"added, single word", parts{"added_tokens": `[{"id":20,"content":"cd","single_word":true}]`}, "cd cdc .cd", []int{20, 5, 2, 3, 2, 5, 12, 20}},
 		{"added, normalized", parts{"normalizer": `{"type":"NFKC"}`, "added_tokens": `[{"id":20,"content":"Ａ","normalized":true},{"id":21,"content":"ｂ","normalized":false}]`}, "AＡbｂ", []int{20, 20, 1, 21}},
 	} {
