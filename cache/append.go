@@ -86,7 +86,7 @@ func (c *Conversation) write(change func(st *state) error) error {
 		return err
 	}
 	c.setState(st)
-	c.s.recover()
+	c.s.healthy()
 	return nil
 }
 

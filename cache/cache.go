@@ -187,9 +187,10 @@ func (s *Store) Create(id string, sp Space) (*Conversation, error) {
 	}
 	meta := metadata{Format: formatMajor, UID: rand.Text(), Created: time.Now().UTC(), Space: sp}
 	if err := s.makeConversation(id, meta); err != nil {
-		if !errors.Is(err, ErrExists) {
-			s.degrade(err)
+		if errors.Is(err, ErrExists) {
+			return nil, fmt.Errorf("conversation %w", err)
 		}
+		s.degrade(err)
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
 	c := &Conversation{s: s, meta: meta, id: id, root: rootKey(sp), state: state{full: true, updated: meta.Created}}
@@ -203,14 +204,27 @@ func (s *Store) Create(id string, sp Space) (*Conversation, error) {
 	return c, nil
 }
 
-// makeConversation shows the folder only when it is complete: a rename onto an existing one fails.
+// moveConversation gives a complete folder its place. The system refuses a place that another process took just now.
+func (s *Store) moveConversation(from, id string) error {
+	taken := func() bool {
+		_, err := s.disk.Lstat(convPath(id))
+		return err == nil
+	}
+	if taken() {
+		return fmt.Errorf("%s: %w", id, ErrExists)
+	}
+	err := s.disk.Rename(from, convPath(id))
+	if err != nil && taken() {
+		return fmt.Errorf("%s: %w", id, ErrExists)
+	}
+	return err
+}
+
+// makeConversation shows the folder only when it is complete.
 func (s *Store) makeConversation(id string, meta metadata) error {
 	data, err := meta.marshal()
 	if err != nil {
 		return err
-	}
-	if _, err := s.disk.Lstat(convPath(id)); err == nil {
-		return ErrExists
 	}
 	tmp, durable := tempName(), s.durable()
 	err = s.disk.MkdirAll(tmp)
@@ -221,11 +235,7 @@ func (s *Store) makeConversation(id string, meta metadata) error {
 		err = s.disk.SyncDir(tmp)
 	}
 	if err == nil {
-		if err = s.disk.Rename(tmp, convPath(id)); err != nil {
-			if _, there := s.disk.Lstat(convPath(id)); there == nil {
-				err = ErrExists
-			}
-		}
+		err = s.moveConversation(tmp, id)
 	}
 	if err != nil {
 		return join(err, s.disk.RemoveAll(tmp))
@@ -431,15 +441,7 @@ func (s *Store) Rename(old, id string) error {
 		if id == old {
 			return nil
 		}
-		lock, err := s.disk.Lock("locks/" + dirName(id)) // keeps a Create and first Append of the new id out
-		if err != nil {
-			return err
-		}
-		defer lock.Close()
-		if _, err := s.disk.Lstat(convPath(id)); err == nil {
-			return fmt.Errorf("%s: %w", id, ErrExists)
-		}
-		if err := s.disk.Rename(convPath(old), convPath(id)); err != nil {
+		if err := s.moveConversation(convPath(old), id); err != nil {
 			return err
 		}
 		s.mu.Lock()

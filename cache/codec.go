@@ -164,6 +164,7 @@ func decodeValues(t dtype, raw []byte, dst []float32) {
 		}
 		return
 	}
+	raw = raw[:2*len(dst)]
 	for i := range dst {
 		dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
 	}

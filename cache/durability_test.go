@@ -151,6 +151,81 @@ func TestCheckFindsDamagedBlock(t *testing.T) {
 	}
 }
 
+// While another process writes, a reader takes an unfinished frame for what it is and leaves it alone.
+func TestReaderLeavesUnfinishedFrame(t *testing.T) {
+	dir, log, _ := template(t, 5)
+	s1, s2 := open(t, dir, quick), open(t, dir, quick)
+	c1 := conversation(t, s1, "a")
+	must(t, appendIDs(c1, 5)) // takes the lock
+	good := read(t, log)
+	write(t, log, append(append([]byte(nil), good...), good[8:8+24]...))
+	verify(t, conversation(t, s2, "a"), seq(0, 6), mustNotRecompute)
+	if len(read(t, log)) != len(good)+24 || len(s2.Status().OpenReports) != 0 {
+		t.Errorf("the log was touched: %v", s2.Status())
+	}
+	must(t, appendIDs(c1, 6)) // the writer knows where it is
+	verify(t, conversation(t, s2, "a"), seq(0, 7), mustNotRecompute)
+	closeStore(t, s1)
+	closeStore(t, s2)
+	// A longer unfinished write leaves a rest behind the frames that followed it here; nothing good is lost.
+	s3 := open(t, dir, quick)
+	verify(t, conversation(t, s3, "a"), seq(0, 7), mustNotRecompute)
+}
+
+// Damage that cannot be repaired because another process writes is reported all the same.
+func TestDamageUnderLock(t *testing.T) {
+	dir, log, _ := template(t, 5)
+	s1, s2 := open(t, dir, quick), open(t, dir, quick)
+	must(t, appendIDs(conversation(t, s1, "a"), 5))
+	data := read(t, log)
+	data[len(data)-1] ^= 1
+	write(t, log, data)
+	verify(t, conversation(t, s2, "a"), seq(0, 5), mustNotRecompute)
+	if r := s2.Status().OpenReports; len(r) != 1 || !strings.Contains(r[0], "conv/c-a/tokens.log is damaged at byte") {
+		t.Errorf("reports %q", r)
+	}
+	if string(read(t, log)) != string(data) {
+		t.Error("the log of another writer was changed")
+	}
+}
+
+func TestCheckFindsStrangers(t *testing.T) {
+	dir, _, _ := template(t, 17)
+	block := blockFiles(t, dir)[0]
+	for name, data := range map[string][]byte{
+		"conv/x":                               nil,
+		"conv/c-a/extra":                       nil,
+		"conv/c-b/metadata.json":               []byte("{}"),
+		"blocks/00/note":                       nil,
+		"blocks/00/" + strings.Repeat("0", 64): read(t, block), // a good block under another key
+	} {
+		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
+		write(t, filepath.Join(dir, name), data)
+		var got []string
+		for p := range cache.Check(dir) {
+			got = append(got, p.String())
+		}
+		if len(got) != 1 || !strings.HasPrefix(got[0], name) {
+			t.Errorf("%s: problems %q", name, got)
+		}
+		for range cache.Check(dir) {
+			break // a caller may stop
+		}
+		must(t, os.RemoveAll(filepath.Join(dir, name)))
+		must(t, os.RemoveAll(filepath.Join(dir, "conv/c-b")))
+	}
+	must(t, os.Remove(filepath.Join(dir, "VERSION")))
+	for _, d := range []string{dir, filepath.Join(dir, "nothing")} {
+		n := 0
+		for range cache.Check(d) {
+			n++
+		}
+		if n != 1 {
+			t.Errorf("%d problems in %s", n, d)
+		}
+	}
+}
+
 const writerEnv = "GOPHERLENS_CACHE_TEST_WRITER"
 
 // writeForever appends to the conversation in dir and says so, until it is killed.

@@ -9,15 +9,15 @@ import (
 // Errors for callers that branch. They arrive wrapped with the conversation or folder concerned.
 var (
 	// ErrExists: a conversation of that id is there already.
-	ErrExists = errors.New("conversation exists already")
+	ErrExists = errors.New("exists already")
 	// ErrNotFound: no conversation of that id, or it was deleted while it was open.
-	ErrNotFound = errors.New("conversation not found")
+	ErrNotFound = errors.New("not found")
 	// ErrLocked: another process, or another Store of this one, is writing to the conversation.
-	ErrLocked = errors.New("conversation is being written by another process")
+	ErrLocked = errors.New("another process is writing to it")
 	// ErrChanged: another process appended since the conversation was read; its new tokens are visible now.
-	ErrChanged = errors.New("conversation was changed by another process")
+	ErrChanged = errors.New("another process has added to it")
 	// ErrClosed: the store has been closed.
-	ErrClosed = errors.New("cache is closed")
+	ErrClosed = errors.New("the cache is closed")
 	// ErrVersion: the folder was written by a newer, unknown major version of the format.
 	ErrVersion = errors.New("unknown cache format version")
 	// ErrMissing: rows are not stored and no Recompute was given.

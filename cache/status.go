@@ -113,14 +113,14 @@ func (s *Store) report(format string, args ...any) {
 	s.reports = append(s.reports, line)
 }
 
-// degrade says that writing fails; recover that it works again.
+// degrade says that writing fails; healthy that it works again.
 func (s *Store) degrade(err error) {
 	s.notes.Lock()
 	s.degraded = strings.ReplaceAll(err.Error(), "\n", "; ")
 	s.notes.Unlock()
 }
 
-func (s *Store) recover() {
+func (s *Store) healthy() {
 	s.notes.Lock()
 	s.degraded = ""
 	s.notes.Unlock()
