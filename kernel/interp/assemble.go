@@ -85,9 +85,6 @@ func (s *Session) assemble(a *assembly) (*source, []syntaxError) {
 	for n, p := range a.extra {
 		fmt.Fprintf(&b, "import %s %q\n", n, p)
 	}
-	for _, d := range a.dots {
-		fmt.Fprintf(&b, "import . %q\n", d)
-	}
 	for _, c := range a.carry {
 		if !out.vars[c.name] && !declared[c.name] {
 			fmt.Fprintf(&b, "\n/*line generated:1:1*/var %s %s", c.name, c.text)
@@ -141,7 +138,7 @@ func (s *Session) assembleBody(a *assembly, out *source, infer, body *bytes.Buff
 			runInits()
 		}
 		if st.defs == nil {
-			if st.expr && i == len(a.plan.stmts)-1 && a.showLast && !st.semi {
+			if st.expr && i == len(a.plan.stmts)-1 && a.showLast {
 				emit(st.line, st.col, "")
 				// the directive follows the call so that columns stay true
 				body.WriteString(runtimeName + ".Show(")

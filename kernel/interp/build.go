@@ -72,6 +72,16 @@ func (s *Session) load(u *unit, r *run) (err error) {
 			err = fmt.Errorf("internal error while compiling the cell: %v", p)
 		}
 	}()
+	for _, o := range u.info.Uses {
+		if o.Pkg() != nil && o.Pkg().Path() == "os" {
+			switch o.Name() {
+			case "Stdout":
+				s.stdout.used.Store(true)
+			case "Stderr":
+				s.stderr.used.Store(true)
+			}
+		}
+	}
 	for _, v := range u.aliases {
 		o := s.scope[strings.TrimSuffix(v.Name(), oldSuffix)]
 		s.ld.install(v.Pkg().Path(), map[string]reflect.Value{
@@ -227,6 +237,9 @@ func (s *Session) unknown(n *types.Named) bool {
 	o := n.Obj()
 	if o.Pkg() == nil || o.Parent() != nil && o.Parent() != o.Pkg().Scope() || openType(n) {
 		return false
+	}
+	if i, ok := n.Underlying().(*types.Interface); ok && !i.IsMethodSet() {
+		return false // a constraint has no values
 	}
 	_, ok := s.ld.LookupReflect(n)
 	return !ok

@@ -38,6 +38,7 @@ type unit struct {
 	moved   []moved
 	hidden  []*types.Var // one variable per new type, by which its reflect type is learned
 
+	quiet   bool // a semicolon suppresses the last expression
 	shows   bool // ends in an expression to display
 	shownAt []types.Type
 
@@ -72,13 +73,13 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 	declared := declaredNames(slices.Concat(a.own, a.inherit))
 	instrument(f, func(n string) bool { return src.vars[n] || declared[n] || s.scope[n] != nil })
 	u = &unit{file: a.file, seq: a.seq, fn: src.fn, syntax: f, own: a.own, inherit: a.inherit, imports: maps.Clone(a.imports), dots: a.dots,
-		importNames: map[string]bool{}, shows: src.shown, pkg: types.NewPackage("main", "main"), info: newInfo()}
+		importNames: map[string]bool{}, shows: src.shown, quiet: a.plan.quiet(), pkg: types.NewPackage("main", "main"), info: newInfo()}
 	for n, p := range a.imports {
 		if s.imports[n] != p {
 			u.importNames[n] = true
 		}
 	}
-	s.fillScope(u, src, declared, dropped)
+	s.fillScope(u, a, src, declared, dropped)
 	errs := s.typeCheck(u)
 	if len(errs) > 0 {
 		return s.recheck(a, src, errs, dropped)
@@ -113,7 +114,7 @@ func (s *Session) parseFailure(file string, err error) []diagnostic {
 }
 
 // fillScope gives the cell's package the live objects it may use.
-func (s *Session) fillScope(u *unit, src *source, declared map[string]bool, dropped map[*decl]string) {
+func (s *Session) fillScope(u *unit, a *assembly, src *source, declared map[string]bool, dropped map[*decl]string) {
 	gone := map[string]bool{}
 	for d := range dropped {
 		for _, n := range d.names {
@@ -122,6 +123,9 @@ func (s *Session) fillScope(u *unit, src *source, declared map[string]bool, drop
 	}
 	for n := range src.used {
 		o := s.scope[n]
+		if o == nil && a.imports[n] == "" && !src.vars[n] && !declared[n] {
+			s.fillDot(u, a, n)
+		}
 		if o == nil || src.vars[n] || declared[n] || gone[n] || u.importNames[n] || src.carried[n] != nil {
 			continue
 		}
@@ -137,6 +141,19 @@ func (s *Session) fillScope(u *unit, src *source, declared map[string]bool, drop
 		p.MarkComplete()
 		u.pkg.Scope().Insert(v)
 		u.aliases = append(u.aliases, v)
+	}
+}
+
+// fillDot looks a name up in the packages imported with a dot. They are not
+// imported into the file: the cell may declare what they export too.
+func (s *Session) fillDot(u *unit, a *assembly, name string) {
+	for _, path := range slices.Backward(a.dots) {
+		if p, err := s.importer().Import(path); err == nil && token.IsExported(name) {
+			if o := p.Scope().Lookup(name); o != nil {
+				u.pkg.Scope().Insert(o)
+				return
+			}
+		}
 	}
 }
 
@@ -285,6 +302,7 @@ func (s *Session) relocate(u *unit, src *source, changed map[string]bool) bool {
 	}
 	if u.shows {
 		u.shows, u.shownAt = shownTypes(u)
+		u.shows = u.shows && !u.quiet
 	}
 	return differs
 }

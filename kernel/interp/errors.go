@@ -97,7 +97,8 @@ var mainPrefix = regexp.MustCompile(`\bmain\.`)
 
 // harmless reports whether a complaint of the checker is none in a cell.
 func harmless(e types.Error) bool {
-	return e.Soft || strings.HasPrefix(e.Msg, "\t") ||
+	return e.Soft && (strings.HasPrefix(e.Msg, "declared and not used") || strings.Contains(e.Msg, "imported and not used")) ||
+		strings.HasPrefix(e.Msg, "\t") ||
 		strings.HasPrefix(e.Msg, "initialization cycle") ||
 		// go/types compares packages there, and every cell is one
 		strings.HasPrefix(e.Msg, "implicit assignment to unexported field") && strings.Contains(e.Msg, "of type main.")
@@ -164,6 +165,8 @@ func panicText(v any) string {
 		return "runtime error: " + strings.TrimPrefix(string(v), "runtime error: ")
 	case ixgo.PlainError:
 		return string(v)
+	case *reflect.ValueError: // the interpreter followed a nil pointer
+		return "runtime error: invalid memory address or nil pointer dereference"
 	case error:
 		return v.Error()
 	case string:
@@ -192,7 +195,7 @@ func errorName(v any) string {
 		return panicError
 	}
 	switch v.(type) {
-	case ixgo.RuntimeError, ixgo.PlainError:
+	case ixgo.RuntimeError, ixgo.PlainError, *reflect.ValueError:
 		return panicError
 	}
 	return typeName(err)

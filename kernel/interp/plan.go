@@ -386,10 +386,16 @@ func (p *plan) addStmt(it item) []syntaxError {
 	return nil
 }
 
-// displays reports whether the last statement is an expression to show.
+// displays reports whether the last statement is an expression.
 func (p *plan) displays() bool {
 	n := len(p.stmts)
-	return n > 0 && p.stmts[n-1].expr && !p.stmts[n-1].semi
+	return n > 0 && p.stmts[n-1].expr
+}
+
+// quiet reports whether a semicolon after the last expression suppresses it.
+func (p *plan) quiet() bool {
+	n := len(p.stmts)
+	return n > 0 && p.stmts[n-1].semi
 }
 
 // declared is the set of names that the cell's declarations give a new
