@@ -364,3 +364,34 @@ func jsonString(b *strings.Builder, s string) {
 	}
 	b.WriteByte('"')
 }
+
+// cut bounds a message.
+func cut(s string) string {
+	if len(s) > 400 {
+		return strings.ToValidUTF8(s[:400], "") + "..."
+	}
+	return s
+}
+
+func title(s string) string {
+	var b strings.Builder
+	start := true
+	for _, r := range s {
+		if start {
+			r = unicode.ToUpper(r)
+		} else {
+			r = unicode.ToLower(r)
+		}
+		start = !unicode.IsLetter(r)
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func capitalize(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + strings.ToLower(s[n:])
+}

@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/nikolalohinski/gonja/v2/exec"
 )
@@ -282,7 +280,7 @@ func (g *rendering) operate(op string, a, b any) any {
 		}
 	case []any:
 		if y, ok := b.([]any); ok && op == "+" {
-			g.spend(16 * (len(x) + len(y)))
+			g.spend(64 * (len(x) + len(y)))
 			return append(append(make([]any, 0, len(x)+len(y)), x...), y...)
 		}
 	case int:
@@ -473,35 +471,4 @@ func (g *rendering) test(name string, v any, a []any) any {
 	}
 	fail("the test %s is not supported here; supported: defined, undefined, none, string, boolean, true, false, integer, number, mapping, iterable, sequence, even, odd, in, equalto", quote(name))
 	return nil
-}
-
-// cut bounds a message.
-func cut(s string) string {
-	if len(s) > 400 {
-		return strings.ToValidUTF8(s[:400], "") + "..."
-	}
-	return s
-}
-
-func title(s string) string {
-	var b strings.Builder
-	start := true
-	for _, r := range s {
-		if start {
-			r = unicode.ToUpper(r)
-		} else {
-			r = unicode.ToLower(r)
-		}
-		start = !unicode.IsLetter(r)
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func capitalize(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	if n == 0 {
-		return s
-	}
-	return string(unicode.ToUpper(r)) + strings.ToLower(s[n:])
 }
