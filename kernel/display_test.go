@@ -51,7 +51,7 @@ func TestDisplay(t *testing.T) {
 	jpeg := []byte("\xff\xd8\xff\xe0rest")
 	var nilStringer *stringer
 
-	for name, tc := range map[string]struct {
+	table := map[string]struct {
 		v    any
 		text string            // text/plain, or what it contains after a "~"
 		data map[string]string // other types
@@ -81,19 +81,24 @@ func TestDisplay(t *testing.T) {
 		"cyclic bundle":       {v: bundle{"text/plain": "p", "application/json": cyclic}, text: "~application/json", fail: true},
 		"nil bundle":          {v: bundle(nil), text: "map[]"},
 		"long":                {v: strings.Repeat("é", 1<<20), text: "~more bytes]"},
-	} {
+	}
+	derr := make(chan error, 1)
+	all := cells{}
+	for name, tc := range table {
+		all[name] = func(_ context.Context, c *kernel.Cell) (any, error) {
+			derr <- c.Display(tc.v)
+			return tc.v, nil
+		}
+	}
+	s := kerneltest.Start(t, all)
+	for name, tc := range table {
 		t.Run(name, func(t *testing.T) {
-			var derr error
-			s := kerneltest.Start(t, cells{"v": func(_ context.Context, c *kernel.Cell) (any, error) {
-				derr = c.Display(tc.v)
-				return tc.v, nil
-			}})
-			reply, out := run(t, s.Client, wire.NewExecuteContent("v"))
+			reply, out := run(t, s.Client, wire.NewExecuteContent(name))
 			if reply.Status != "ok" || types(out) != "execute_input display_data execute_result" {
 				t.Fatalf("%+v: %s", reply.Failure, types(out))
 			}
-			if (derr != nil) != tc.fail {
-				t.Errorf("Display returned %v", derr)
+			if err := <-derr; (err != nil) != tc.fail {
+				t.Errorf("Display returned %v", err)
 			}
 			got := content[wire.ExecuteResultContent](t, out[2]).Data
 			check(t, "text/plain", got["text/plain"], tc.text)

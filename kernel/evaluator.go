@@ -53,6 +53,10 @@ type Cell struct {
 	// ClearOutput clears the cell's output, at once or (wait) when the next
 	// output arrives.
 	ClearOutput func(wait bool)
+	// Input asks the user for a line (hidden while typed: password) and waits for
+	// it. It fails with ErrNoInput when the front end takes no questions, and when
+	// the cell is interrupted or has ended.
+	Input func(prompt string, password bool) (string, error)
 	// Payload adds an entry to the payload of the execute reply, such as
 	// {"source": "page", "data": {...}, "start": 0} or {"source":
 	// "set_next_input", "text": ..., "replace": false}. It has no effect after

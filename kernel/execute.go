@@ -94,6 +94,9 @@ func (k *Kernel) execute(r *request) any {
 	}
 	out := newOutput(k, parent, c.Silent)
 	cell := out.cell(k.count, c.Code)
+	cell.Input = func(prompt string, password bool) (string, error) {
+		return k.input(r, c.AllowStdin, out, prompt, password)
+	}
 	res := k.guard(r, func(ctx context.Context) outcome { return k.evaluate(ctx, cell, c.UserExpressions) })
 
 	out.flush(true)

@@ -228,11 +228,11 @@ func TestThousandConnections(t *testing.T) {
 // TestStalledSubscriber: a subscriber that stops reading costs a bounded amount
 // and disturbs nobody.
 func TestStalledSubscriber(t *testing.T) {
-	const shows, size = 16, 1 << 20 // far more than the queue and both socket buffers
+	const shows, size = 16, 128 << 10 // far more than the queue and the socket's buffers
 	seen := make(chan struct{}, shows)
 	s := kerneltest.StartConfig(t, kernel.Config{
-		Connection: kerneltest.TCP(),
-		Limits:     wire.Limits{StreamQueue: 1 << 20, Queue: 2 << 20},
+		Connection: kerneltest.IPC(t), // the buffers of tcp grow to several megabytes
+		Limits:     wire.Limits{StreamQueue: 256 << 10, Queue: 512 << 10},
 		Evaluator: cells{"x": value(1), "much": func(_ context.Context, c *kernel.Cell) (any, error) {
 			for range shows {
 				c.Display(strings.Repeat("x", size))
@@ -242,7 +242,6 @@ func TestStalledSubscriber(t *testing.T) {
 		}},
 	})
 	stalled := raw(t, s, wire.IOPub)
-	stalled.(*net.TCPConn).SetReadBuffer(64 << 10)
 	io.WriteString(stalled, greeting+ready("SUB")+"\x00\x01\x01")
 	time.Sleep(50 * time.Millisecond)
 	n := 0
@@ -266,13 +265,13 @@ func TestStalledSubscriber(t *testing.T) {
 // TestDroppedStreams: a slow subscriber loses output but is told so, and loses
 // neither status nor results.
 func TestDroppedStreams(t *testing.T) {
-	const lines = 150
+	const lines, size = 40, 128 << 10
 	s := kerneltest.StartConfig(t, kernel.Config{
-		Connection: kerneltest.TCP(),
-		Limits:     wire.Limits{StreamQueue: 256 << 10},
+		Connection: kerneltest.IPC(t),
+		Limits:     wire.Limits{StreamQueue: 128 << 10},
 		Evaluator: cells{"flood": func(_ context.Context, c *kernel.Cell) (any, error) {
 			for range lines {
-				fmt.Fprint(c.Stdout, strings.Repeat("x", 128<<10))
+				fmt.Fprint(c.Stdout, strings.Repeat("x", size))
 			}
 			return "done", nil
 		}},
@@ -301,7 +300,7 @@ func TestDroppedStreams(t *testing.T) {
 			result = true
 		}
 	})
-	if err != nil || !notice || !result || text >= lines*128<<10 {
+	if err != nil || !notice || !result || text >= lines*size {
 		t.Errorf("%d bytes of text, notice %v, result %v: %v", text, notice, result, err)
 	}
 }

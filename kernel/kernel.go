@@ -15,7 +15,7 @@ import (
 
 // drainTime bounds how long Run waits, at its end, for clients to read what was
 // sent to them.
-const drainTime = 2 * time.Second
+const drainTime = 4 * time.Second
 
 // Config says what a kernel runs and where. Connection and Evaluator are needed.
 type Config struct {
@@ -65,6 +65,7 @@ type Kernel struct {
 
 	mu               sync.Mutex
 	interruptRunning context.CancelCauseFunc // nil when nothing runs
+	inputAnswer      chan string             // nil when nobody waits for input
 
 	count int // execution count; owned by the shell lane
 }
@@ -160,7 +161,11 @@ func (k *Kernel) Run(ctx context.Context) error {
 
 	err := ctx.Err()
 	if c, ok := k.cfg.Evaluator.(io.Closer); ok {
-		if cerr := c.Close(); cerr != nil {
+		var cerr error
+		if perr := protect("Close", func() { cerr = c.Close() }); perr != nil {
+			cerr = perr
+		}
+		if cerr != nil {
 			err = errors.Join(err, fmt.Errorf("close the evaluator: %w", cerr))
 		}
 	}
@@ -180,8 +185,7 @@ func (k *Kernel) open() {
 	}
 	k.control = route(wire.Control, k.controlLane)
 	k.shell = route(wire.Shell, k.shellLane)
-	// Nothing asks for input yet, so nothing on stdin is an answer.
-	k.stdin = wire.NewRouter(k.listeners[wire.Stdin], wire.Stdin, k.codec, opt, func(*wire.Message, wire.Route) {})
+	k.stdin = wire.NewRouter(k.listeners[wire.Stdin], wire.Stdin, k.codec, opt, k.answered)
 }
 
 // drain closes the sockets side by side, each after what waits in it.

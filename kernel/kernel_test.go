@@ -338,7 +338,7 @@ func TestShutdown(t *testing.T) {
 				},
 				"print": func(_ context.Context, c *kernel.Cell) (any, error) {
 					for range 200 {
-						c.Display(strings.Repeat("x", 50_000))
+						c.Display(strings.Repeat("x", 10_000))
 					}
 					return nil, nil
 				},

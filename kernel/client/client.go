@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopherlens/gopherlens/kernel/wire"
@@ -24,7 +25,7 @@ const (
 	// probeTime is how long after a reply Dial waits for its status on iopub before
 	// it asks again.
 	probeTime = 100 * time.Millisecond
-	// endTime is how long the other channels live on when one has ended.
+	// endTime is how long the other channels may be quiet when one has ended.
 	endTime = 500 * time.Millisecond
 )
 
@@ -35,6 +36,8 @@ type Client struct {
 	peers   map[wire.Channel]*wire.Peer
 	wg      sync.WaitGroup
 	pinging sync.Mutex
+	// lastReceived is when a message last arrived, in Unix nanoseconds.
+	lastReceived atomic.Int64
 
 	mu     sync.Mutex
 	calls  map[string]*call
@@ -135,7 +138,15 @@ func (c *Client) ended(cause error) {
 	c.mu.Unlock()
 	switch n {
 	case 1:
-		time.AfterFunc(endTime, func() { c.fail(cause) })
+		var check func()
+		check = func() {
+			if time.Since(time.Unix(0, c.lastReceived.Load())) < endTime {
+				time.AfterFunc(endTime, check)
+				return
+			}
+			c.fail(cause)
+		}
+		time.AfterFunc(endTime, check)
 	case len(c.peers) - 1: // all but the heartbeat
 		c.fail(cause)
 	}
@@ -162,6 +173,7 @@ func (c *Client) read(ch wire.Channel, p *wire.Peer) {
 			c.ended(fmt.Errorf("%s: %w", ch, err))
 			return
 		}
+		c.lastReceived.Store(time.Now().UnixNano())
 		m, err := c.codec.Decode(frames)
 		if err != nil {
 			continue
@@ -232,7 +244,7 @@ func (q *call) put(ch wire.Channel, m *wire.Message) {
 	switch ch {
 	case wire.Shell, wire.Control:
 		q.reply = m
-	case wire.IOPub:
+	case wire.IOPub, wire.Stdin:
 		q.queue = append(q.queue, m)
 	}
 	q.mu.Unlock()
@@ -251,7 +263,8 @@ func (q *call) take() (msgs []*wire.Message, reply *wire.Message) {
 
 // Request sends a request and returns its reply once the kernel is idle again,
 // so that nothing of its output comes later. output, if not nil, gets every
-// iopub message of the request but status. When ctx ends first, the request goes
+// iopub message of the request but status, and input_request, which it may answer
+// with Send on the stdin channel. When ctx ends first, the request goes
 // on in the kernel.
 func (c *Client) Request(ctx context.Context, ch wire.Channel, msgType string, content any, output func(*wire.Message)) (*wire.Message, error) {
 	m, err := c.NewMessage(msgType, content)

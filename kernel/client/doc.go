@@ -19,5 +19,5 @@
 // fails is not an error of Execute: its reply says so.
 //
 // What it leaves to others: starting the kernel, and answering its requests for
-// input (executions say that no input is available).
+// input (Execute says that there is none to be had).
 package client

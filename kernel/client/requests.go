@@ -52,7 +52,8 @@ func (c *Client) Execute(ctx context.Context, code string, output func(*wire.Mes
 	return c.ExecuteRequest(ctx, wire.NewExecuteContent(code), output)
 }
 
-// ExecuteRequest is Execute with all options.
+// ExecuteRequest is Execute with all options. With AllowStdin, output also gets
+// input_request messages; see Request.
 func (c *Client) ExecuteRequest(ctx context.Context, req wire.ExecuteContent, output func(*wire.Message)) (wire.ExecuteReplyContent, error) {
 	var v wire.ExecuteReplyContent
 	reply, err := c.Request(ctx, wire.Shell, wire.ExecuteRequest, req, output)

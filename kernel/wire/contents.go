@@ -258,6 +258,18 @@ type CommInfoReplyContent struct {
 	Comms map[string]CommContent `json:"comms"`
 }
 
+// InputContent is the content of input_request.
+type InputContent struct {
+	Prompt   string `json:"prompt"`
+	Password bool   `json:"password"`
+}
+
+// InputReplyContent is the content of input_reply.
+type InputReplyContent struct {
+	Status string `json:"status,omitempty"`
+	Value  string `json:"value"`
+}
+
 // ShutdownContent is the content of shutdown_request and shutdown_reply.
 type ShutdownContent struct {
 	Status  string `json:"status,omitempty"`

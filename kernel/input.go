@@ -1,0 +1,61 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gopherlens/gopherlens/kernel/wire"
+)
+
+// ErrNoInput is the error of Cell.Input when nobody can be asked.
+var ErrNoInput = errors.New("this front end cannot be asked for input")
+
+// input asks the client that sent r for a line and waits for it, or for the end
+// of the cell.
+func (k *Kernel) input(r *request, allowed bool, out *output, prompt string, password bool) (string, error) {
+	if !allowed {
+		return "", ErrNoInput
+	}
+	out.flush(false) // the prompt stands below what was printed before it
+	answer := make(chan string, 1)
+	k.mu.Lock()
+	if k.inputAnswer != nil {
+		k.mu.Unlock()
+		return "", errors.New("another goroutine of the cell is asking for input")
+	}
+	k.inputAnswer = answer
+	k.mu.Unlock()
+	defer func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.inputAnswer = nil
+	}()
+	if !k.stdin.Send(r.from, k.message(wire.InputRequest, r.msg.HeaderJSON(), wire.InputContent{Prompt: prompt, Password: password})) {
+		return "", fmt.Errorf("%w: it has no stdin channel", ErrNoInput)
+	}
+	select {
+	case s := <-answer:
+		return s, nil
+	case <-r.ctx.Done():
+		return "", fmt.Errorf("wait for input: %w", context.Canceled)
+	}
+}
+
+// answered takes an input_reply to whoever waits. Clients do not set its parent,
+// so any reply is for the only question there is; without one it is dropped.
+func (k *Kernel) answered(m *wire.Message, _ wire.Route) {
+	var c wire.InputReplyContent
+	if m.Header.MsgType != wire.InputReply || m.Decode(&c) != nil {
+		k.cfg.Log.Warn("ignored a message on stdin", "type", m.Header.MsgType)
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.inputAnswer != nil {
+		select {
+		case k.inputAnswer <- c.Value:
+		default: // answered already
+		}
+	}
+}
