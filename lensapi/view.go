@@ -202,8 +202,8 @@ var viewHTML = template.Must(template.New("view").Funcs(template.FuncMap{
 }).Parse(`{{$v := .}}<div style="font-family:sans-serif;font-size:13px">
 <p style="margin:4px 0;line-height:2">{{range tokens .}}<span title="position {{.Position}}, id {{.TokenID}}, {{who .}}, turn {{.Turn}}" style="padding:2px 1px;border-radius:3px;font-family:monospace;{{if eq .Position $v.Position}}border:2px solid #007d9c;{{end}}{{if .Template}}opacity:0.55;{{end}}{{if .Generated}}background-color:rgba(0,125,156,0.14);{{end}}">{{glyphs $v .TokenID}}</span>{{end}}</p>
 <p style="margin:4px 0">after <b style="font-family:monospace">{{glyphs . .TokenID}}</b> at position {{.Position}} ({{who .TokenInfo}}, turn {{.Turn}}) the model was about to say:</p>
-<table style="border-collapse:collapse">
+<div style="overflow-x:auto"><table style="border-collapse:collapse">
 <tr><th style="text-align:left">row</th><th colspan="5" style="text-align:left">first five</th><th style="text-align:right">entropy</th><th style="text-align:right">KL</th><th style="text-align:left">actual next</th></tr>
-{{range bottomUp .LayerPredictions}}<tr><td style="text-align:left;font-family:monospace">{{.Row}}</td>{{range first .Top}}<td title="id {{.ID}}, logit {{nats .Logit}}, logprob {{nats .Logprob}}, rank {{.Rank}}" style="text-align:left;font-family:monospace;background-color:{{shade .Logprob}}">{{glyphs $v .ID}} {{prob .Logprob}}</td>{{end}}<td style="text-align:right">{{nats .Entropy}}</td><td style="text-align:right">{{nats .KL}}</td><td style="text-align:left;font-family:monospace">{{next $v .}}</td></tr>
-{{end}}</table>
+{{range bottomUp .LayerPredictions}}<tr><td style="text-align:left;font-family:monospace">{{.Row}}</td>{{range first .Top}}<td title="id {{.ID}}, logit {{nats .Logit}}, logprob {{nats .Logprob}}, rank {{.Rank}}" style="text-align:left;white-space:nowrap;padding:2px 8px;font-family:monospace;background-color:{{shade .Logprob}}">{{glyphs $v .ID}} {{prob .Logprob}}</td>{{end}}<td style="text-align:right">{{nats .Entropy}}</td><td style="text-align:right">{{nats .KL}}</td><td style="text-align:left;white-space:nowrap;padding:2px 8px;font-family:monospace">{{next $v .}}</td></tr>
+{{end}}</table></div>
 <p style="margin:4px 0;opacity:0.7">{{caption .}}; entropy and KL in nats, rank from 1</p></div>`))

@@ -34,7 +34,6 @@ var allowed = map[string][]string{
 	"kernel/notebook":       {},
 	"kernel/interp":         {"kernel", "lensapi", "plots", "cache"},
 	"kernel/cmd/gopherlens": nil,
-	"notebooks":             nil,
 }
 
 // homes says where a module may be imported, and why only there.
@@ -130,7 +129,7 @@ func checkImport(t *testing.T, path, pkg, p string) {
 
 func TestEveryPackageHasDoc(t *testing.T) {
 	for pkg := range allowed {
-		if pkg == "notebooks" || pkg == "kernel/cmd/gopherlens" {
+		if pkg == "kernel/cmd/gopherlens" {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join("..", "..", "..", pkg, "doc.go")); err != nil {
