@@ -354,7 +354,7 @@ func TestBadCalls(t *testing.T) {
 	for want, h := range map[string]forward.Hook{
 		"unknown site":       {Site: "blocks.2.hook_resid_post", Func: noop},
 		"blocks.{l}.hook_at": {Site: "nowhere", Func: noop}, // the error names what there is
-		"no Func":            {Site: "hook_embed"},
+		"has no Func":        {Site: "hook_embed"},
 		"give the hook to L": {Site: "ln_final.hook_normalized", Func: noop},
 	} {
 		if _, err := s.Extend(ctx, []int{1}, h); err == nil || !strings.Contains(err.Error(), want) {

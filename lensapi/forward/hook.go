@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
@@ -29,7 +28,7 @@ func (r *Runner) taps(hooks []Hook, head bool, base *int) ([]model.Tap, error) {
 		case err != nil:
 			return nil, fmt.Errorf("hook: %w", err)
 		case h.Func == nil:
-			return nil, fmt.Errorf("hook at %s: %w", h.Site, errors.New("no Func"))
+			return nil, fmt.Errorf("hook at %s has no Func", h.Site)
 		case site.Head && !head:
 			return nil, fmt.Errorf("hook at %s: this site is in the unembedding; give the hook to Logits", h.Site)
 		case !site.Head && head:

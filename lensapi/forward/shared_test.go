@@ -84,6 +84,9 @@ func TestSharedGoldens(t *testing.T) {
 			if err := json.Unmarshal(data, &g); err != nil {
 				t.Fatal(err)
 			}
+			if testing.Short() {
+				g.Prompts = g.Prompts[:1]
+			}
 			r := forward.New(lenstest.Load(t, os.DirFS(dir)))
 			c := r.Model().Config()
 			w := newWorst(t)

@@ -92,7 +92,7 @@ func (o *op) Do(vs ...gorgonia.Value) (v gorgonia.Value, err error) {
 	}
 	dst := o.dst(o.run.rows * cols)
 	o.f(dst, o.in[:o.arity])
-	if o.out == nil || len(o.back) != len(dst) || &o.back[0] != &dst[0] {
+	if o.out == nil || o.out.Shape()[0] != o.run.rows || len(o.back) != len(dst) || &o.back[0] != &dst[0] {
 		o.back = dst
 		o.out = tensor.New(tensor.WithShape(o.run.rows, cols), tensor.WithBacking(dst))
 	}
