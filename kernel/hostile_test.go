@@ -26,7 +26,7 @@ import (
 // alive fails the test unless c can still run a cell, quickly.
 func alive(t *testing.T, c *client.Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	reply, err := c.Execute(ctx, "x", nil)
 	if err != nil || reply.Status != "ok" {

@@ -52,10 +52,9 @@ func (k *Kernel) answered(m *wire.Message, _ wire.Route) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.inputAnswer != nil {
-		select {
-		case k.inputAnswer <- c.Value:
-		default: // answered already
-		}
+	select {
+	case k.inputAnswer <- c.Value:
+	default:
+		k.cfg.Log.Warn("dropped an answer that nobody waits for")
 	}
 }

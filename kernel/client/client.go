@@ -36,6 +36,9 @@ type Client struct {
 	peers   map[wire.Channel]*wire.Peer
 	wg      sync.WaitGroup
 	pinging sync.Mutex
+	// welcome is closed by the first iopub_welcome.
+	welcome  chan struct{}
+	welcomed sync.Once
 	// lastReceived is when a message last arrived, in Unix nanoseconds.
 	lastReceived atomic.Int64
 
@@ -65,6 +68,7 @@ func Dial(ctx context.Context, c wire.Connection) (*Client, error) {
 		peers:   map[wire.Channel]*wire.Peer{},
 		calls:   map[string]*call{},
 		closed:  make(chan struct{}),
+		welcome: make(chan struct{}),
 	}
 	for _, ch := range wire.Channels() {
 		// One identity on all channels lets the kernel find this client's stdin.
@@ -93,6 +97,13 @@ func Dial(ctx context.Context, c wire.Connection) (*Client, error) {
 func (c *Client) ready(ctx context.Context) error {
 	if err := c.peers[wire.IOPub].Send([][]byte{{1}}); err != nil {
 		return err
+	}
+	// A kernel of protocol 5.5 says when the subscription is in force.
+	select {
+	case <-c.welcome:
+	case <-time.After(probeTime):
+	case <-c.closed:
+	case <-ctx.Done():
 	}
 	for {
 		m, err := c.NewMessage(wire.KernelInfoRequest, struct{}{})
@@ -177,6 +188,9 @@ func (c *Client) read(ch wire.Channel, p *wire.Peer) {
 		m, err := c.codec.Decode(frames)
 		if err != nil {
 			continue
+		}
+		if m.Header.MsgType == wire.IOPubWelcome {
+			c.welcomed.Do(func() { close(c.welcome) })
 		}
 		c.mu.Lock()
 		taps := c.taps

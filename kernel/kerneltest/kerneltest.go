@@ -14,7 +14,7 @@ import (
 )
 
 // timeout bounds starting and stopping.
-const timeout = 10 * time.Second
+const timeout = 30 * time.Second
 
 // Server is a kernel that runs until the test ends.
 type Server struct {
