@@ -366,6 +366,56 @@ func (f faultyFile) Truncate(n int64) error {
 }
 func (f faultyFile) Sync() error { return f.d.fault() }
 
+// An append that failed is undone at once where the disk lets it: the next process does not see it either.
+func TestFailedAppendIsUndone(t *testing.T) {
+	failed := 0
+	for n := range 12 {
+		dir, left := t.TempDir(), -1
+		opt := cache.Options{MemoryPolicy: cache.PolicyLRU, Sync: cache.SyncAlways}
+		s, err := cache.OpenOn(dir, opt, func(d cache.Filesystem) cache.Filesystem { return faultyDisk{d, &left, false} })
+		must(t, err)
+		c := create(t, s, "a")
+		must(t, appendIDs(c, seq(0, 10)...))
+		left = n
+		err = appendIDs(c, seq(10, 8)...)
+		left = -1
+		closeStore(t, s)
+		s = open(t, dir, quick)
+		want := 18
+		if err != nil {
+			failed++
+			want = 10
+		}
+		verify(t, conversation(t, s, "a"), seq(0, want), mustNotRecompute)
+		closeStore(t, s)
+		checkDir(t, dir)
+	}
+	if failed < 5 {
+		t.Errorf("only %d appends failed", failed)
+	}
+}
+
+// afterCrash opens the folder as the next process would if this one died now, its disk having stopped some time ago:
+// the acknowledged tokens are there, and so are their rows, since a row is written before its token.
+func afterCrash(t *testing.T, dir string, acked int) {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "copy")
+	must(t, os.CopyFS(copied, os.DirFS(dir)))
+	s := open(t, copied, quick)
+	c := conversation(t, s, "a")
+	if c.Len() < acked {
+		t.Fatalf("%d tokens were acknowledged, %d are there", acked, c.Len())
+	}
+	rows, err := c.Rows(t.Context(), 0, acked, mustNotRecompute)
+	must(t, err)
+	if !sameBits(rows, stored(small, model(small, seq(0, acked)))) {
+		t.Fatal("rows differ")
+	}
+	verify(t, c, seq(0, c.Len()), recompute(small))
+	closeStore(t, s)
+	checkDir(t, copied)
+}
+
 // Every single disk operation of a session fails in turn, once or from then on. An append that failed has added
 // nothing, one that returned nil is there, also for the next process, and writing goes on when the disk is well.
 func TestEveryOperationFails(t *testing.T) {
@@ -402,6 +452,9 @@ func TestEveryOperationFails(t *testing.T) {
 				verify(t, c, seq(0, c.Len()), recompute(small))
 			}
 			reached := left <= 0 && (failed > 0 || left < 0 || full)
+			if full {
+				afterCrash(t, dir, c.Len())
+			}
 			left = -1
 			must(t, appendIDs(c, c.Len()))
 			if d := s.Status().Degraded; d != "" {

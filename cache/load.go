@@ -91,7 +91,7 @@ func readTail(d filesystem, dir string, sp Space, st *state) (sc scan, stale boo
 		if err != nil {
 			return err
 		}
-		if f.at < first || f.at >= len(st.tokens) || st.tokens[f.at] != f.id || st.tail[f.at%BlockTokens] != nil {
+		if f.at < first || f.at >= len(st.tokens) || st.tokens[f.at] != f.id {
 			stale = true
 			return nil
 		}
