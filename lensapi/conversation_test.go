@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
@@ -350,5 +351,50 @@ func TestComplete(t *testing.T) {
 	}
 	if _, err := c.Say(context.Background(), "hello"); err == nil || !strings.Contains(err.Error(), "NewChat") {
 		t.Errorf("saying something to a completion: %v", err)
+	}
+}
+
+func TestOnePromptFromManyCallers(t *testing.T) {
+	dir := t.TempDir()
+	models := []*lens.Model{loadIn(t, lens.Embedded, dir), loadIn(t, lens.Embedded, dir), loadAnew(t, dir)}
+	texts := make([]string, 12)
+	var wg sync.WaitGroup
+	for i := range texts {
+		wg.Go(func() {
+			g, err := models[i%len(models)].LogitLens(context.Background(), "When Mary and John went to the shop, John gave a book to", lens.LensOptions{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			b, _ := json.Marshal(g)
+			texts[i] = string(b)
+		})
+	}
+	wg.Wait()
+	for i, text := range texts {
+		if text != texts[0] {
+			t.Errorf("caller %d got other numbers", i)
+		}
+	}
+}
+
+// A capture that is interrupted goes on where it stopped.
+func TestInterruptedCaptureGoesOn(t *testing.T) {
+	m := load(t, lens.Embedded)
+	ids := must(m.Encode(strings.Repeat(" the capital of France", 40)))(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for m.Status().Forward.Passes == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	if _, err := m.LogitLensIDs(ctx, ids, lens.LensOptions{}); err == nil {
+		t.Skip("the capture was over before the interrupt")
+	}
+	got := must(m.LogitLensIDs(context.Background(), ids, lens.LensOptions{}))(t)
+	want := must(load(t, lens.Embedded).LogitLensIDs(context.Background(), ids, lens.LensOptions{}))(t)
+	if !reflect.DeepEqual(got.Cells, want.Cells) {
+		t.Error("the numbers differ from those of one uninterrupted capture")
 	}
 }

@@ -97,14 +97,23 @@ func (m *Model) LogitLensIDs(ctx context.Context, ids []int, opt LensOptions) (*
 
 // captured returns a conversation that begins with ids and has the lens of each with at least top candidates: one that the cache knows, or a new one.
 func (m *Model) captured(ctx context.Context, ids []int, top int) (*cache.Conversation, error) {
+	m.store.capturing.Lock()
+	defer m.store.capturing.Unlock()
 	if c, n := m.store.Prefix(m.space, ids); n == len(ids) && m.holds(c, n, top) {
 		return c, nil
 	}
 	keep := max(top, defaultTop)
-	id := promptID(m.space, ids, keep)
+	c, err := m.capture(ctx, promptID(m.space, ids, keep), ids, keep)
+	if errors.Is(err, cache.ErrLocked) || errors.Is(err, cache.ErrChanged) {
+		return m.capture(ctx, "", ids, keep) // another process is at the same prompt: a copy does no harm
+	}
+	return c, err
+}
+
+// capture feeds ids and keeps them under the name id. A capture that was cut short goes on where it stopped, or afresh when what is there cannot be read.
+func (m *Model) capture(ctx context.Context, id string, ids []int, keep int) (*cache.Conversation, error) {
 	c, err := m.store.Create(id, m.space)
 	if errors.Is(err, cache.ErrExists) {
-		// A capture that was cut short: go on where it stopped, or afresh when what is there cannot be read.
 		if c, err = m.store.Conversation(id); err == nil && (commonPrefix(c.Tokens(), ids) < c.Len() || !m.holds(c, c.Len(), keep)) {
 			if err = m.store.Delete(id); err == nil {
 				c, err = m.store.Create(id, m.space)

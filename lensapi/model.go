@@ -28,7 +28,7 @@ type Model struct {
 	rowNames []string
 	tok      *tokenizer.Tokenizer
 	run      *forward.Runner
-	store    *cache.Store
+	store    *openStore
 	space    cache.Space
 	free     func() error // gives the shared store back
 }

@@ -35,13 +35,14 @@ type stores struct {
 
 type openStore struct {
 	*cache.Store
-	users int
+	users     int
+	capturing sync.Mutex // held while a prompt is captured: two callers with one prompt must not both write it
 }
 
 var shared = stores{byDir: map[string]*openStore{}}
 
 // open returns the cache of dir and the function that gives it back; the last to do so closes it.
-func (s *stores) open(dir string) (*cache.Store, func() error, error) {
+func (s *stores) open(dir string) (*openStore, func() error, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.byDir[dir]
@@ -66,5 +67,5 @@ func (s *stores) open(dir string) (*cache.Store, func() error, error) {
 		})
 		return err
 	}
-	return o.Store, free, nil
+	return o, free, nil
 }

@@ -20,7 +20,7 @@ import (
 
 // wideModel is a random GPT-2 wide enough for kernels to use several threads.
 func wideModel(t testing.TB) *model.Model {
-	const v, d, ctx = 300, 128, 320
+	const v, d, ctx = 300, 64, 160
 	config := map[string]any{"model_type": "gpt2", "n_embd": d, "n_layer": 2, "n_head": 4, "n_positions": ctx, "vocab_size": v}
 	shapes := map[string][]int{"wte.weight": {v, d}, "wpe.weight": {ctx, d}, "ln_f.weight": {d}, "ln_f.bias": {d}}
 	for _, l := range []string{"h.0.", "h.1."} {
