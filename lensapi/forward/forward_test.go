@@ -6,8 +6,8 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -135,22 +135,23 @@ func TestConcurrentSessions(t *testing.T) {
 	ids := someIDs(30)
 	want, wantZ := result(t, r, ids, []int{30})
 	other, _ := result(t, r, ids[5:], []int{25})
-	var wg sync.WaitGroup
-	for i := range 4 {
-		wg.Go(func() {
-			for range 5 {
-				if i%2 == 0 {
-					got, z := result(t, r, ids, []int{10, 1, 19})
-					sameBits(t, "residuals", got, want)
-					sameBits(t, "logits", z, wantZ)
-				} else {
-					got, _ := result(t, r, ids[5:], []int{25})
-					sameBits(t, "other residuals", got, other)
+	t.Run("sessions", func(t *testing.T) {
+		for i := range 4 {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				for range 5 {
+					if i%2 == 0 {
+						got, z := result(t, r, ids, []int{10, 1, 19})
+						sameBits(t, "residuals", got, want)
+						sameBits(t, "logits", z, wantZ)
+					} else {
+						got, _ := result(t, r, ids[5:], []int{25})
+						sameBits(t, "other residuals", got, other)
+					}
 				}
-			}
-		})
-	}
-	wg.Wait()
+			})
+		}
+	})
 }
 
 // TestInterleavedSessions: sessions share programs, not state.
