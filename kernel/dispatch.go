@@ -83,8 +83,7 @@ func (k *Kernel) answer(r *request) {
 	request, isRequest := strings.CutSuffix(r.msg.Header.MsgType, "_request")
 	switch {
 	case r.aborted:
-		k.reply(r, h.reply, wire.ExecuteReplyContent{Failure: wire.Failure{Status: wire.StatusAborted},
-			ExecutionCount: k.count, Payload: []map[string]any{}, UserExpressions: map[string]wire.ExpressionData{}})
+		k.reply(r, h.reply, wire.Failure{Status: wire.StatusAborted})
 	case !known && isRequest:
 		// A client that waits for an answer it never gets hangs.
 		k.reply(r, request+"_reply", failure("UnsupportedRequest", fmt.Sprintf("%s is not supported", r.msg.Header.MsgType)))
@@ -143,6 +142,13 @@ func (k *Kernel) message(msgType string, parent json.RawMessage, content any) *w
 }
 
 func (k *Kernel) reply(r *request, msgType string, content any) {
+	if f, ok := content.(wire.Failure); ok && msgType == wire.ExecuteReply {
+		c := wire.ExecuteReplyContent{Failure: f, Payload: []map[string]any{}, UserExpressions: map[string]wire.ExpressionData{}}
+		if r.channel == wire.Shell { // whose lane owns the count
+			c.ExecutionCount = k.count
+		}
+		content = c
+	}
 	m := k.message(msgType, r.msg.HeaderJSON(), content)
 	router := k.shell
 	if r.channel == wire.Control {

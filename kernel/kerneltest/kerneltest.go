@@ -71,7 +71,8 @@ func StartConfig(t testing.TB, cfg kernel.Config) *Server {
 	return s
 }
 
-// Dial connects one more client, closed when the test ends.
+// Dial connects one more client, closed when the test ends. A message it receives
+// that breaks the protocol fails the test.
 func (s *Server) Dial() *client.Client {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -81,6 +82,11 @@ func (s *Server) Dial() *client.Client {
 		s.t.Fatalf("connect to the kernel: %v", err)
 	}
 	s.t.Cleanup(func() { c.Close() })
+	c.Tap(func(ch wire.Channel, m *wire.Message) {
+		if err := Validate(ch, m); err != nil {
+			s.t.Errorf("the kernel breaks the protocol: %v", err)
+		}
+	})
 	return c
 }
 
