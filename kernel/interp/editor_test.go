@@ -1,0 +1,197 @@
+package interp
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gopherlens/gopherlens/kernel"
+)
+
+func TestComplete(t *testing.T) {
+	s := newSession(t)
+	s.eval(t, `import ("strings"; "net/http")
+type base struct{ Depth int }
+func (b *base) Dig() {}
+type Person struct { base; Name string; age int }
+func (p Person) Greet(who string) string { return who }
+people := []Person{{Name: "a"}}
+p := &people[0]
+func mk() *Person { return p }
+type Stack[T any] struct{ Items []T }
+func (s *Stack[T]) Push(x T) {}
+var st Stack[int]
+counter := 3`)
+	for _, c := range []struct {
+		src  string
+		want []string
+		not  []string
+	}{
+		{"strings.ToU", []string{"ToUpper", "ToUpperSpecial"}, []string{"ToLower"}},
+		{"p.", []string{"Name", "age", "Greet", "Depth", "Dig"}, nil},
+		{"people[0].", []string{"Name", "Greet"}, nil},
+		{"x := mk().Na", []string{"Name"}, []string{"age"}},
+		{"st.P", []string{"Push"}, nil},
+		{"cou", []string{"counter"}, nil},
+		{"local := 1\nloc", []string{"local"}, nil},
+		{"ret", []string{"return"}, nil},
+		{"app", []string{"append"}, nil},
+		{"Mus", []string{"Must"}, nil},
+		{`import "net/ht`, []string{"net/http", "net/http/httptest"}, nil},
+		{`import "le`, []string{"lens"}, nil},
+		{"import (\n\t\"fmt\"\n\t\"stri", []string{"strings"}, nil},
+		{"fmt.Pri", nil, []string{"Println"}},
+		{"http.StatusOK", []string{"StatusOK"}, nil},
+		{"undefinedThing.", nil, nil},
+		{"", []string{"counter"}, []string{"cell__1"}},
+	} {
+		got := s.Complete(c.src, len(c.src))
+		var names []string
+		for _, i := range got.Items {
+			names = append(names, i.Text)
+		}
+		for _, w := range c.want {
+			if !slices.Contains(names, w) {
+				t.Errorf("%q offers %v, without %s", c.src, names, w)
+			}
+		}
+		for _, w := range c.not {
+			if slices.Contains(names, w) {
+				t.Errorf("%q offers %s", c.src, w)
+			}
+		}
+	}
+	got := s.Complete("strings.ToU + 1", len("strings.ToU"))
+	if got.Start != len("strings.") || got.End != len("strings.ToU") {
+		t.Errorf("range %d-%d", got.Start, got.End)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	s := newSession(t)
+	s.eval(t, `import "strings"
+type P struct{ Name string }
+func (p P) Greet(who string) string { return who }
+func add(a, b int) int { return a + b }
+p := P{"x"}
+n := 42
+func Map[T, U any](xs []T, f func(T) U) []U { return nil }`)
+	for _, c := range []struct{ src, want string }{
+		{"strings.Repeat", "func strings.Repeat"},
+		{"add", "func add(a int, b int) int"},
+		{"add(1, ", "func add(a int, b int) int"},
+		{"n", "var n int\nvalue: 42"},
+		{"p", "var p P\nvalue: "},
+		{"p.Greet", "Greet(who string) string"},
+		{"p.Name", "field Name string"},
+		{"P", "func (*P) Greet(who string) string"},
+		{"strings", `import "strings"`},
+		{"Map", "func Map[T, U any](xs []T, f func(T) U) []U"},
+		{"len", "built in"},
+	} {
+		b, found := s.Inspect(c.src, len(c.src), 0)
+		if text, _ := b["text/plain"].(string); !found || !strings.Contains(text, c.want) {
+			t.Errorf("%q: %q, want %q", c.src, text, c.want)
+		}
+	}
+	if _, found := s.Inspect("nothingHere", 3, 0); found {
+		t.Error("found an undefined name")
+	}
+	if _, found := s.Inspect("", 0, 0); found {
+		t.Error("found nothing's documentation")
+	}
+}
+
+func TestCheck(t *testing.T) {
+	s := newSession(t)
+	for _, c := range []struct{ src, status, indent string }{
+		{"x := 1", kernel.Complete, ""},
+		{"", kernel.Complete, ""},
+		{"func f() {", kernel.Incomplete, "\t"},
+		{"for i := range 3 {\n\tif i > 1 {", kernel.Incomplete, "\t\t"},
+		{"fmt.Println(", kernel.Incomplete, "\t"},
+		{"x := 1 +", kernel.Incomplete, ""},
+		{"s := `abc", kernel.Incomplete, ""},
+		{"/* open", kernel.Incomplete, ""},
+		{"import (", kernel.Incomplete, "\t"},
+		{"type T struct {", kernel.Incomplete, "\t"},
+		{"x := )", kernel.Invalid, ""},
+		{"func f() { return 1 }}", kernel.Invalid, ""},
+		{"x.", kernel.Incomplete, ""},
+		{"if x {\n}", kernel.Complete, ""},
+		{"if x {\n} else", kernel.Incomplete, ""},
+		{"i++", kernel.Complete, ""},
+	} {
+		if got := s.Check(c.src); got.Status != c.status || got.Indent != c.indent {
+			t.Errorf("%q: %+v, want %s %q", c.src, got, c.status, c.indent)
+		}
+	}
+}
+
+func TestSplitCell(t *testing.T) {
+	for _, c := range []struct {
+		src  string
+		want []string
+	}{
+		{"a := 1; b := 2\nc()", []string{"a := 1", "b := 2", "c()"}},
+		{"for i := 0; i < 3; i++ { x() }; y()", []string{"for i := 0; i < 3; i++ { x() }", "y()"}},
+		{"if f := func() int { return 1 }; f() > 0 { a() }\nb()", []string{"if f := func() int { return 1 }; f() > 0 { a() }", "b()"}},
+		{"switch x := 1; x {\ncase 1:\n}", []string{"switch x := 1; x {\ncase 1:\n}"}},
+		{"L: for i := 0; i < 2; i++ { break L }", []string{"L: for i := 0; i < 2; i++ { break L }"}},
+		{"func f() {}\nfunc (T) g() {}\nfunc() {}()", []string{"func f() {}", "func (T) g() {}", "func() {}()"}},
+		{"import (\n\"a\"\n\"b\"\n)\nx", []string{"import (\n\"a\"\n\"b\"\n)", "x"}},
+		{"s := `a;\nb`; t", []string{"s := `a;\nb`", "t"}},
+		{"// c\nx // d\n/* e */ y", []string{"x // d\n/* e */ y"}},
+		{"", nil},
+	} {
+		items, _ := splitCell(c.src)
+		var got []string
+		for _, it := range items {
+			got = append(got, it.src)
+		}
+		if c.src == "// c\nx // d\n/* e */ y" {
+			if len(got) != 2 || got[0] != "x" && got[0] != "x // d" {
+				t.Errorf("%q", got)
+			}
+			continue
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.src, got, c.want)
+		}
+	}
+}
+
+// FuzzSplitCell: no panic, every item is where it says it is, in order, and
+// planning and completing anything is safe.
+func FuzzSplitCell(f *testing.F) {
+	for _, c := range readCorpus(f) {
+		for _, cell := range c.cells {
+			f.Add(cell.src)
+		}
+	}
+	f.Add("func (")
+	f.Add("x := 1;;;\x00\xff}}}")
+	f.Add("import \"")
+	s, err := New()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { s.Close() })
+	f.Fuzz(func(t *testing.T, src string) {
+		items, _ := splitCell(src)
+		end := 0
+		for _, it := range items {
+			if it.offset < end || it.offset+len(it.src) > len(src) || src[it.offset:it.offset+len(it.src)] != it.src {
+				t.Fatalf("item %q at %d of %q", it.src, it.offset, src)
+			}
+			end = it.offset + len(it.src)
+			if it.line < 1 || it.col < 1 {
+				t.Fatalf("item %q at %d:%d", it.src, it.line, it.col)
+			}
+		}
+		planCell("In[1]", src, 1)
+		s.Check(src)
+		s.Complete(src, len(src))
+		s.Inspect(src, len(src)/2, 0)
+	})
+}
