@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,9 @@ func Listen(c *Connection, ch Channel) (net.Listener, error) {
 	case *net.TCPAddr:
 		c.setPort(ch, a.Port)
 	case *net.UnixAddr:
+		if runtime.GOOS == "windows" {
+			break // its sockets have no mode
+		}
 		if err := os.Chmod(address, 0o600); err != nil {
 			ln.Close()
 			return nil, fmt.Errorf("bind %s to %s: %w", ch, address, err)
