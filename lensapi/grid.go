@@ -24,8 +24,17 @@ type Token struct {
 
 // Text is the token's text, or its display form when its bytes are not whole characters. It is for people: distinct tokens can share a text, so never use it as a key.
 func (t Token) Text() string {
-	if utf8.Valid(t.Bytes) {
+	if t.Bytes != nil && utf8.Valid(t.Bytes) {
 		return string(t.Bytes)
+	}
+	return t.Glyphs()
+}
+
+// Glyphs is the token's display form: spaces and control characters that would be lost are visible.
+// An id that the vocabulary has and the tokenizer has not (checkpoints are padded) is written as such.
+func (t Token) Glyphs() string {
+	if t.Bytes == nil {
+		return fmt.Sprintf("⟨id %d⟩", t.ID)
 	}
 	return plots.Glyphs(t.Bytes)
 }
@@ -70,19 +79,16 @@ type Grid struct {
 	Tokens      []string `json:"tokens"` // their texts
 	Rows        []string `json:"rows"`   // embed, 0_post, ...: the order of the residual stream
 	Cells       [][]Cell `json:"cells"`  // [row][position]
-	tokens      []Token  // of the ids fed
 	first       int      // position of the first column, when the grid is a part of a conversation
-	bytes       func(id int) []byte
+	glyphs      func(id int) string
 	dVocab      int
 }
 
 func (m *Model) newGrid(ids []int) *Grid {
 	g := &Grid{Model: m.name, ModelDigest: m.digest, Variant: Normed, IDs: ids, Rows: m.rowNames,
-		Cells: make([][]Cell, len(m.rowNames)), bytes: m.tok.Bytes, dVocab: m.cfg.DVocab}
+		Cells: make([][]Cell, len(m.rowNames)), glyphs: m.glyphs, dVocab: m.cfg.DVocab}
 	for _, id := range ids {
-		t := m.token(id)
-		g.tokens = append(g.tokens, t)
-		g.Tokens = append(g.Tokens, t.Text())
+		g.Tokens = append(g.Tokens, m.token(id).Text())
 	}
 	bos, ok := m.tok.BOS()
 	g.BOS = ok && len(ids) > 0 && ids[0] == bos
@@ -123,9 +129,9 @@ func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
 		h.Max = math.Log(float64(g.dVocab)) // the entropy of knowing nothing
 	}
 	for p := range g.IDs {
-		col := plots.Column{Position: g.first + p, Below: plots.Glyphs(g.tokens[p].Bytes)}
+		col := plots.Column{Position: g.first + p, Below: g.glyphs(g.IDs[p])}
 		if n := g.Cells[len(g.Cells)-1][p].Next; n != nil {
-			col.Above = plots.Glyphs(g.bytes(n.ID))
+			col.Above = g.glyphs(n.ID)
 			col.Hit = n.Rank == 1
 		}
 		h.Columns = append(h.Columns, col)
@@ -133,7 +139,7 @@ func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
 	for _, row := range g.Cells {
 		line := make([]plots.Cell, len(row))
 		for p, c := range row {
-			line[p] = plots.Cell{Text: plots.Glyphs(g.bytes(c.Top[0].ID)), Value: c.value(scale)}
+			line[p] = plots.Cell{Text: g.glyphs(c.Top[0].ID), Value: c.value(scale)}
 		}
 		h.Cells = append(h.Cells, line)
 	}
@@ -192,14 +198,14 @@ func (g *Grid) String() string {
 		var t table
 		head := []string{"row"}
 		for p := from; p < to; p++ {
-			head = append(head, fmt.Sprintf("%d %s", g.first+p, plots.Glyphs(g.tokens[p].Bytes)))
+			head = append(head, fmt.Sprintf("%d %s", g.first+p, g.glyphs(g.IDs[p])))
 		}
 		t.add(head...)
 		for i := len(g.Rows) - 1; i >= 0; i-- {
 			line := []string{g.Rows[i]}
 			for p := from; p < to; p++ {
 				top := g.Cells[i][p].Top[0]
-				line = append(line, plots.Glyphs(g.bytes(top.ID))+" "+prob(top.Logprob))
+				line = append(line, g.glyphs(top.ID)+" "+prob(top.Logprob))
 			}
 			t.add(line...)
 		}

@@ -163,6 +163,8 @@ func (m *Model) Decode(ids []int) string { return m.tok.Decode(ids) }
 
 func (m *Model) token(id int) Token { return Token{ID: id, Bytes: m.tok.Bytes(id)} }
 
+func (m *Model) glyphs(id int) string { return m.token(id).Glyphs() }
+
 // check refuses ids that the model cannot read, before anything is computed.
 func (m *Model) check(ids []int) error {
 	if len(ids) == 0 {

@@ -6,8 +6,6 @@ import (
 	"io"
 	"math"
 	"strings"
-
-	"github.com/gopherlens/gopherlens/plots"
 )
 
 // HTML writes the grid as one self-contained page: no script, nothing loaded from anywhere. Hover over a cell for its candidates.
@@ -16,7 +14,7 @@ func (g *Grid) HTML(w io.Writer) error {
 }
 
 var gridHTML = template.Must(template.New("grid").Funcs(template.FuncMap{
-	"glyphs":  func(g *Grid, id int) string { return plots.Glyphs(g.bytes(id)) },
+	"glyphs":  func(g *Grid, id int) string { return g.glyphs(id) },
 	"caption": (*Grid).caption,
 	"shade": func(c Cell) template.CSS {
 		return template.CSS(fmt.Sprintf("rgba(0,125,156,%.3f)", 0.75*math.Exp(c.Top[0].Logprob)))
@@ -60,11 +58,11 @@ small { display: block; opacity: .65; font-weight: 400; }
 func (g *Grid) detail(c Cell) string {
 	var b strings.Builder
 	for _, t := range c.Top {
-		fmt.Fprintf(&b, "%d. %s  p %.4f  logit %.3f  id %d\n", t.Rank, plots.Glyphs(g.bytes(t.ID)), math.Exp(t.Logprob), t.Logit, t.ID)
+		fmt.Fprintf(&b, "%d. %s  p %.4f  logit %.3f  id %d\n", t.Rank, g.glyphs(t.ID), math.Exp(t.Logprob), t.Logit, t.ID)
 	}
 	fmt.Fprintf(&b, "entropy %.3f, KL %.3f, log-partition %.3f", c.Entropy, c.KL, c.LogPartition)
 	if c.Next != nil {
-		fmt.Fprintf(&b, "\nactual next %s: p %.4f, rank %d", plots.Glyphs(g.bytes(c.Next.ID)), math.Exp(c.Next.Logprob), c.Next.Rank)
+		fmt.Fprintf(&b, "\nactual next %s: p %.4f, rank %d", g.glyphs(c.Next.ID), math.Exp(c.Next.Logprob), c.Next.Rank)
 	}
 	return b.String()
 }

@@ -101,7 +101,7 @@ func (v *TokenView) Chart() (*plots.Figure, error) {
 	return fig, wrap(Invalid, err, "drawing the layer predictions")
 }
 
-func (v *TokenView) glyphs(id int) string { return plots.Glyphs(v.m.tok.Bytes(id)) }
+func (v *TokenView) glyphs(id int) string { return v.m.glyphs(id) }
 
 func (v *TokenView) caption() string {
 	return fmt.Sprintf("%s (%s) · lens %s · conversation %s", v.ModelName, v.ModelDigest[:12], v.Variant, v.ConversationID)
