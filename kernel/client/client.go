@@ -234,12 +234,8 @@ func (c *Client) SendFrames(ch wire.Channel, frames [][]byte) error {
 		return fmt.Errorf("channel %q is unknown (allowed: %v)", ch, wire.Channels())
 	}
 	if err := p.Send(frames); err != nil {
-		select {
-		case <-c.closed:
-			return c.closedError()
-		default:
-		}
-		return fmt.Errorf("send on %s: %w", ch, err)
+		// A write that fails closes its connection, and the others follow.
+		return fmt.Errorf("%w: send on %s: %w", ErrClosed, ch, err)
 	}
 	return nil
 }
