@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
+	"time"
 
 	"github.com/gopherlens/gopherlens/kernel"
 	"github.com/gopherlens/gopherlens/kernel/interp"
@@ -21,7 +23,7 @@ func (c *kernelCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	k, err := newKernel(conn, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	k, err := newKernel(conn, wire.Limits{}, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}
@@ -41,14 +43,37 @@ func (c *kernelCmd) Run(e *env) error {
 			}
 		}
 	}()
+	go dieWithParent(ctx, cancel)
 	if err := k.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
+// dieWithParent ends the kernel when the Jupyter that started it is gone without a goodbye, as Jupyter asks of kernels through JPY_PARENT_PID.
+// On Windows that variable holds a handle, and the process has no parent to look at.
+func dieWithParent(ctx context.Context, end context.CancelFunc) {
+	if os.Getenv("JPY_PARENT_PID") == "" || runtime.GOOS == "windows" {
+		return
+	}
+	parent := os.Getppid()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if os.Getppid() != parent { // orphans are adopted
+				end()
+				return
+			}
+		}
+	}
+}
+
 // newKernel is a kernel for Go cells.
-func newKernel(conn wire.Connection, log *slog.Logger) (*kernel.Kernel, error) {
+func newKernel(conn wire.Connection, limits wire.Limits, log *slog.Logger) (*kernel.Kernel, error) {
 	session, err := interp.New()
 	if err != nil {
 		return nil, err
@@ -59,5 +84,6 @@ func newKernel(conn wire.Connection, log *slog.Logger) (*kernel.Kernel, error) {
 		Version:    version(),
 		Banner:     "gopherlens: Go cells that look inside language models\nimport \"lens\"; m := Must(lens.Load(\"teach\")); Must(m.LogitLens(ctx, \"The capital of France is\", lens.LensOptions{}))",
 		Log:        log,
+		Limits:     limits,
 	})
 }

@@ -96,7 +96,9 @@ func writable(path string) error {
 
 // execute runs the notebook through a kernel of our own, over its sockets, as any front end would.
 func (c *runCmd) execute(ctx context.Context, e *env, nb *notebook.Notebook) error {
-	k, err := newKernel(wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	// All output counts here, so the queue holds as much as a notebook may.
+	limits := wire.Limits{StreamQueue: notebook.MaxSize}
+	k, err := newKernel(wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}, limits, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return err
 	}
