@@ -46,6 +46,7 @@ type Candidate struct {
 	Logit   float64 `json:"logit"`   // exactly the model's float32
 	Logprob float64 `json:"logprob"` // nats
 	Rank    int     `json:"rank"`    // 1 + number of tokens with a strictly greater logit
+	Bytes   []byte  `json:"-"`       // exactly what the token stands for; nil for an id that the tokenizer lacks
 }
 
 // Next is how a cell scored the token that really came at the next position.
@@ -105,7 +106,8 @@ func (m *Model) cells(rec record, next *record, nextID, top int) []Cell {
 			if j > 0 && h.logit == r.top[j-1].logit {
 				rank = c.Top[j-1].Rank
 			}
-			c.Top = append(c.Top, Candidate{ID: h.id, Token: m.token(h.id).Text(), Logit: float64(h.logit),
+			t := m.token(h.id)
+			c.Top = append(c.Top, Candidate{ID: h.id, Token: t.Text(), Bytes: t.Bytes, Logit: float64(h.logit),
 				Logprob: float64(h.logit) - r.logPartition, Rank: rank})
 		}
 		if next != nil {

@@ -1,0 +1,110 @@
+package lens_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"math"
+	"os"
+
+	lens "github.com/gopherlens/gopherlens/lensapi"
+)
+
+// example loads the embedded model with a cache that the example throws away. A program of yours would say lens.Load("teach").
+func example() (*lens.Model, func()) {
+	dir, err := os.MkdirTemp("", "lens")
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := lens.LoadWith("teach", lens.LoadOptions{CacheDir: dir})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return m, func() {
+		m.Close()
+		os.RemoveAll(dir)
+	}
+}
+
+func ExampleModel_LogitLens() {
+	m, done := example()
+	defer done()
+	g, err := m.LogitLens(context.Background(), "The capital of France is", lens.LensOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	last := len(g.IDs) - 1
+	for i, row := range g.Rows {
+		top := g.Cells[i][last].Top[0]
+		fmt.Printf("%-7s %q %.3f\n", row, top.Token, math.Exp(top.Logprob))
+	}
+	// Output:
+	// embed   " drink" 0.020
+	// 0_post  "lin" 0.005
+	// 1_post  "lin" 0.005
+	// 2_post  " Paris" 0.078
+	// 3_post  " Paris" 0.921
+	// 4_post  " Paris" 0.988
+	// 5_post  " Paris" 0.989
+}
+
+func ExampleConversation_Say() {
+	m, done := example()
+	defer done()
+	chat, err := m.NewChat(lens.ChatOptions{ID: "capitals"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, question := range []string{"What is the capital of France?", "And its currency?"} {
+		reply, err := chat.Say(context.Background(), question)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(reply)
+	}
+	// Output:
+	// The capital of France is Paris.
+	// The currency of France is the euro.
+}
+
+func ExampleConversation_Click() {
+	m, done := example()
+	defer done()
+	chat, err := m.NewChat(lens.ChatOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := chat.Say(context.Background(), "What is the capital of France?"); err != nil {
+		log.Fatal(err)
+	}
+	paris, err := chat.Find("Paris")
+	if err != nil {
+		log.Fatal(err)
+	}
+	view, err := chat.Click(paris - 1) // what was the model about to say after the token before it?
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, l := range view.LayerPredictions {
+		fmt.Printf("%-7s rank of %q: %d\n", l.Row, view.LayerPredictions[6].Top[0].Token, l.Next.Rank)
+	}
+	// Output:
+	// embed   rank of " Paris": 872
+	// 0_post  rank of " Paris": 710
+	// 1_post  rank of " Paris": 581
+	// 2_post  rank of " Paris": 1
+	// 3_post  rank of " Paris": 1
+	// 4_post  rank of " Paris": 1
+	// 5_post  rank of " Paris": 1
+}
+
+func ExampleModel_Complete() {
+	m, done := example()
+	defer done()
+	text, err := m.Complete(context.Background(), "The keys near the cabinet", lens.ChatOptions{MaxTokens: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Decode(text.IDs()))
+	// Output: The keys near the cabinet are good.
+}
