@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"math"
 	"reflect"
 	"strings"
 	"unsafe"
@@ -300,6 +301,10 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 			c.SourcePackage(p.path + "@patch").Links = p.links
 		}
 	}
+	// A pooled frame keeps the callee of its last use, so that in recursive code
+	// the chain of frames that ixgo follows after a panic can be a circle: it
+	// would never come back. Without the pool the chain is right.
+	c.SetLeastCallForEnablePool(math.MaxInt32)
 	c.SetEvalMode(true)
 	c.FileSet = s.base.FileSet
 	c.Loader = s.ld
