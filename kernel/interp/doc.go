@@ -41,6 +41,15 @@
 // writes found by the runtime, memory exhaustion), and a compiled library that
 // panics in a goroutine of its own.
 //
+// # Known limits of the interpreter (ixgo v1.1.1)
+//
+// A defer in the body of a range over a function is refused. Two goroutines
+// that call a method of different compiled types through one interface call
+// may, very rarely, meet each other's method. Values of generic types are
+// interpreted; heavy numbers belong into calls of lens or gonum. Calls into
+// functions and methods of earlier cells go through reflection, about a
+// microsecond each. os.Exit parks its goroutine for good.
+//
 // What it leaves to others: the protocol, rendering of values (package
 // kernel), and what lens, plots and cache do.
 package interp

@@ -248,7 +248,7 @@ func (g *generator) program(i int) (src string, want string) {
 // as cells and compares them with an evaluator that assigns in parallel by
 // construction; in the slow mode, with the real compiler too.
 func TestPhiDifferential(t *testing.T) {
-	cells, perCell := 40, 75
+	cells, perCell := 30, 75
 	if testing.Short() {
 		cells = 6
 	}
