@@ -114,7 +114,12 @@ type parsed struct {
 
 func (q *parsed) off(p token.Pos) int { return q.fset.PositionFor(p, false).Offset - q.base }
 
-func (q *parsed) text(n ast.Node) string { return q.src[q.off(n.Pos()):q.off(n.End())] }
+// text is the source of n. The parser lets some nodes end after the item, such
+// as the empty statement of a label that stands last.
+func (q *parsed) text(n ast.Node) string {
+	from := min(max(q.off(n.Pos()), 0), len(q.src))
+	return q.src[from:min(max(q.off(n.End()), from), len(q.src))]
+}
 
 // at is the position in the cell of a position in the parsed text.
 func (q *parsed) at(p token.Pos) (line, col int) {
