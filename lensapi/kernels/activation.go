@@ -28,6 +28,13 @@ func SiLU(dst, x []float32) {
 	}
 }
 
+// SoftCap writes limit * tanh(x / limit), which keeps values within ±limit. dst and x may be the same slice.
+func SoftCap(dst, x []float32, limit float64) {
+	for i, v := range x {
+		dst[i] = float32(limit * math.Tanh(float64(v)/limit))
+	}
+}
+
 // ReLU writes max(x, 0), keeping NaN.
 func ReLU(dst, x []float32) {
 	for i, v := range x {

@@ -6,15 +6,21 @@ import "math"
 // all of Dim values.
 type Heads struct {
 	Q, KV, Dim int
+	Scale      float64 // what q·k is multiplied by; 0: 1/sqrt(Dim)
+	Cap        float64 // a score s becomes Cap tanh(s/Cap); 0: it stays
+	Window     int     // the positions attended to, the query's own and those just before it; 0: all
 }
 
 // Pattern writes the attention weights of T queries q [T, Q, Dim] at positions start..start+T-1 over keys
-// [S, KV, Dim], S = start+T, of positions 0..S-1: dst [T, Q, S], each row softmax(q·k / sqrt(Dim)), and exactly 0
-// where the key comes after the query.
+// [S, KV, Dim], S = start+T, of positions 0..S-1: dst [T, Q, S], each row the softmax of its scores, and exactly 0 where
+// the key comes after the query or before its window.
 func (h Heads) Pattern(dst, q, keys []float32, start int) {
 	rows := len(q) / (h.Q * h.Dim)
 	s := start + rows
-	scale := 1 / math.Sqrt(float64(h.Dim))
+	scale := h.Scale
+	if scale == 0 {
+		scale = 1 / math.Sqrt(float64(h.Dim))
+	}
 	width := h.KV * h.Dim
 	Parallel(rows*h.Q, rows*h.Q*s*h.Dim, func(lo, hi int) {
 		scores := make([]float64, s)
@@ -22,12 +28,20 @@ func (h Heads) Pattern(dst, q, keys []float32, start int) {
 			t, head := r/h.Q, r%h.Q
 			qr := q[r*h.Dim : (r+1)*h.Dim]
 			kv := head / (h.Q / h.KV)
-			n := start + t + 1
-			dots(scores[:n], qr, keys[kv*h.Dim:], width)
-			for i := range scores[:n] {
-				scores[i] = float64(scores[i] * scale) // rounded before softmax subtracts: see doc.go
+			n, first := start+t+1, 0
+			if h.Window > 0 {
+				first = max(0, n-h.Window)
 			}
-			softmax(dst[r*s:(r+1)*s], scores[:n])
+			seen := scores[first:n]
+			dots(seen, qr, keys[first*width+kv*h.Dim:], width)
+			for i := range seen {
+				seen[i] = float64(seen[i] * scale) // rounded before softmax subtracts: see doc.go
+				if h.Cap > 0 {
+					seen[i] = float64(h.Cap * math.Tanh(seen[i]/h.Cap))
+				}
+			}
+			clear(dst[r*s : r*s+first])
+			softmax(dst[r*s+first:(r+1)*s], seen)
 		}
 	})
 }

@@ -78,11 +78,16 @@ func TestMatMul(t *testing.T) {
 
 // TestSameBits is the promise of doc.go: neither threads nor the rows beside it change a row.
 func TestSameBits(t *testing.T) {
+	for _, h := range []kernels.Heads{{Q: 6, KV: 3, Dim: 16}, {Q: 6, KV: 3, Dim: 16, Scale: 0.5, Cap: 3, Window: 30}} {
+		testSameBits(t, h)
+	}
+}
+
+func testSameBits(t *testing.T, h kernels.Heads) {
 	r := rand.New(rand.NewPCG(2, 2))
 	const rows, n, k = 7, 300, 257 // above the size from which products run in parallel
 	x, w, bias := random(r, rows*k), random(r, n*k), random(r, n)
 	m := kernels.Pack(w, n, k)
-	h := kernels.Heads{Q: 6, KV: 3, Dim: 16}
 	const start, s = 90, 90 + rows
 	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, s*h.KV*h.Dim), random(r, s*h.KV*h.Dim)
 	all := func() (y, pat, z []float32) {
@@ -120,8 +125,16 @@ func TestSameBits(t *testing.T) {
 }
 
 func TestAttention(t *testing.T) {
+	for _, h := range []kernels.Heads{
+		{Q: 4, KV: 2, Dim: 3}, {Q: 4, KV: 2, Dim: 3, Scale: 1}, {Q: 4, KV: 2, Dim: 3, Cap: 0.7}, {Q: 4, KV: 2, Dim: 3, Window: 2},
+		{Q: 4, KV: 2, Dim: 3, Window: 9}, {Q: 4, KV: 2, Dim: 3, Scale: 2, Cap: 1.5, Window: 1},
+	} {
+		t.Run(fmt.Sprintf("%+v", h), func(t *testing.T) { testAttention(t, h) })
+	}
+}
+
+func testAttention(t *testing.T, h kernels.Heads) {
 	r := rand.New(rand.NewPCG(3, 3))
-	h := kernels.Heads{Q: 4, KV: 2, Dim: 3}
 	const rows = 5
 	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, rows*h.KV*h.Dim), random(r, rows*h.KV*h.Dim)
 	pat, z := make([]float32, rows*h.Q*rows), make([]float32, rows*h.Q*h.Dim)
@@ -134,11 +147,22 @@ func TestAttention(t *testing.T) {
 			var e [rows]float64
 			var sum float64
 			for j := range p + 1 {
+				if h.Window > 0 && p-j >= h.Window {
+					continue
+				}
 				var dot float64
 				for i := range h.Dim {
 					dot += at(q, h.Q, p, head, i) * at(keys, h.KV, j, kv, i)
 				}
-				e[j] = math.Exp(dot / math.Sqrt(float64(h.Dim)))
+				if h.Scale != 0 {
+					dot *= h.Scale
+				} else {
+					dot /= math.Sqrt(float64(h.Dim))
+				}
+				if h.Cap != 0 {
+					dot = h.Cap * (1 - 2/(math.Exp(2*dot/h.Cap)+1))
+				}
+				e[j] = math.Exp(dot)
 				sum += e[j]
 			}
 			for i := range h.Dim {
@@ -151,7 +175,7 @@ func TestAttention(t *testing.T) {
 				}
 			}
 			for j := range rows {
-				if got := float64(pat[(p*h.Q+head)*rows+j]); math.Abs(got-e[j]/sum) > 1e-7 {
+				if got := float64(pat[(p*h.Q+head)*rows+j]); math.Abs(got-e[j]/sum) > 1e-7 || e[j] == 0 && got != 0 {
 					t.Errorf("pattern %d %d %d: %v, want %v", p, head, j, got, e[j]/sum)
 				}
 			}
@@ -208,6 +232,7 @@ func TestActivations(t *testing.T) {
 		"GELU":     {kernels.GELU, []float64{-4.976768e-15, -0.04550026390, -0.1542687694, 0, 0.8413447461, 2.9959503059, 30}},
 		"GELUTanh": {kernels.GELUTanh, []float64{0, -0.04540230591, -0.1542859902, 0, 0.8411919906, 2.9963626062, 30}},
 		"SiLU":     {kernels.SiLU, []float64{-0.002682801, -0.2384058440, -0.1887703344, 0, 0.7310585786, 2.8577223804, 30}},
+		"SoftCap":  {func(dst, x []float32) { kernels.SoftCap(dst, x, 4) }, []float64{-3.8561103203, -1.8484686290, -0.4974120071, 0, 0.9796746496, 2.5405958095, 3.9999975528}},
 		"ReLU":     {kernels.ReLU, []float64{0, 0, 0, 0, 1, 3, 30}},
 	} {
 		got := make([]float32, len(x))
@@ -224,23 +249,30 @@ func TestActivations(t *testing.T) {
 func TestRotary(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	const heads, dHead, dims, base, start, rows = 2, 10, 6, 100.0, 7, 3
-	rot := kernels.NewRotary(dims, base)
-	x := random(r, rows*heads*dHead)
-	got := make([]float32, len(x))
-	rot.Rotate(got, x, rot.Angles(nil, start, rows), heads, dHead)
-	for p := range rows {
-		for h := range heads {
-			in, out := x[(p*heads+h)*dHead:][:dHead], got[(p*heads+h)*dHead:][:dHead]
-			for i := range dims / 2 {
-				theta := float64(start+p) * math.Pow(base, -2*float64(i)/dims)
-				want := complex(float64(in[i]), float64(in[i+dims/2])) * cmplx.Rect(1, theta)
-				if cmplx.Abs(want-complex(float64(out[i]), float64(out[i+dims/2]))) > 1e-6 {
-					t.Errorf("position %d head %d pair %d", start+p, h, i)
+	check := func(rot *kernels.Rotary, freq func(i int) float64, amplitude float64) {
+		t.Helper()
+		x := random(r, rows*heads*dHead)
+		got := make([]float32, len(x))
+		rot.Rotate(got, x, rot.Angles(nil, start, rows), heads, dHead)
+		for p := range rows {
+			for h := range heads {
+				in, out := x[(p*heads+h)*dHead:][:dHead], got[(p*heads+h)*dHead:][:dHead]
+				for i := range dims / 2 {
+					theta := float64(start+p) * freq(i)
+					want := complex(float64(in[i]), float64(in[i+dims/2])) * cmplx.Rect(amplitude, theta)
+					if cmplx.Abs(want-complex(float64(out[i]), float64(out[i+dims/2]))) > 1e-6 {
+						t.Errorf("position %d head %d pair %d", start+p, h, i)
+					}
 				}
+				sameBits(t, "values past dims", out[dims:], in[dims:])
 			}
-			sameBits(t, "values past dims", out[dims:], in[dims:])
 		}
 	}
+	plain := func(i int) float64 { return math.Pow(base, -2*float64(i)/dims) }
+	rot := kernels.NewRotary(dims, base)
+	rescaled := rot.Rescaled(func(i int, freq float64) float64 { return freq / float64(i+2) }, 1.25)
+	check(rescaled, func(i int) float64 { return plain(i) / float64(i+2) }, 1.25)
+	check(rot, plain, 1)
 }
 
 func TestParallel(t *testing.T) {

@@ -1,15 +1,16 @@
-// Package lenstest has seven tiny random models with their goldens, for anyone's tests. Shipped code does not
+// Package lenstest has tiny random models with their goldens, for anyone's tests. Shipped code does not
 // import it.
 //
 // Each model has two layers, d_model 16, a context of 64 and a vocabulary of 272: 256 bytes, 12 merges and the
 // special tokens <|bos|>, <|user|>, <|assistant|>, <|end|> (ids 268 to 271), with a chat template. Together they
-// exercise the options of the three families:
+// exercise the options of all families:
 //
 //	gpt2          tied, gelu_new
 //	gpt2-untied   untied, relu, n_inner
 //	gpt2-bare     tensor names without "transformer.", gelu, causal masks saved as buffers
 //	llama         grouped query heads, untied, F16
 //	llama-tied    one key/value head, head_dim, biases, rope_parameters, tied
+//	llama3        RoPE scaled for a longer context, BF16
 //	neox          parallel residual, a quarter of each head rotated
 //	neox-serial   serial residual, no attention bias, tied, BF16, two shards
 //

@@ -11,12 +11,20 @@ import (
 	"github.com/gopherlens/gopherlens/lensapi/weights"
 )
 
-//go:embed testdata/gpt2* testdata/llama* testdata/neox*
+//go:embed testdata/*/*
 var files embed.FS
 
 // Names lists the models.
 func Names() []string {
-	return []string{"gpt2", "gpt2-untied", "gpt2-bare", "llama", "llama-tied", "neox", "neox-serial"}
+	folders, err := files.ReadDir("testdata")
+	if err != nil { // embedded: it is there
+		return nil
+	}
+	var names []string
+	for _, f := range folders {
+		names = append(names, f.Name())
+	}
+	return names
 }
 
 // FS is the folder of a model: config.json, tokenizer.json, tokenizer_config.json, weights and golden.json. That of

@@ -29,6 +29,7 @@ type binder struct {
 	set    *weights.Set
 	prefix string // of the names of the base model: "transformer." or, in a checkpoint without the head, ""
 	final  *norm
+	offset float32 // added to the gain of each RMSNorm: 1 in Gemma, which stores its gains less 1
 	wants  []want
 }
 
@@ -63,7 +64,12 @@ func (b *binder) layerNorm(dst *norm, name string, d int) {
 
 func (b *binder) rmsNorm(dst *norm, name string, d int) {
 	dst.rms = true
-	b.vector(&dst.gain, name+".weight", d)
+	b.want(name+".weight", func(data []float32) {
+		for i := range data {
+			data[i] += b.offset
+		}
+		dst.gain = data
+	}, d)
 }
 
 // matrix binds an embedding [out, in].
@@ -121,6 +127,21 @@ func (b *binder) perHead(dst []*linear, name string, in, heads, dHead int, bias 
 			}
 		}, n*heads*dHead)
 	}
+}
+
+// stacked binds a Linear without bias whose outputs are those of dst one after the other.
+func (b *binder) stacked(dst []*linear, name string, in int, outs ...int) {
+	sum := 0
+	for _, n := range outs {
+		sum += n
+	}
+	b.want(name+".weight", func(data []float32) {
+		at := 0
+		for j, d := range dst {
+			d.w = kernels.Pack(data[at:at+outs[j]*in], outs[j], in)
+			at += outs[j] * in
+		}
+	}, sum, in)
 }
 
 // read compares the wanted tensors with the checkpoint, ignoring those named in also, and reads them.

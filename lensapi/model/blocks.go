@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -8,8 +10,6 @@ import (
 )
 
 type rotary = kernels.Rotary
-
-func newRotary(c Config) *rotary { return kernels.NewRotary(c.RotaryDims, c.RotaryBase) }
 
 // activations by Hugging Face's names.
 var activations = map[string]func(dst, x []float32){
@@ -33,8 +33,8 @@ type graph struct {
 	first  int // index of the program's first site in Model.Sites
 	sites  []Site
 	bufs   map[string]*buffer
-	rotary *rotary // of any rotate
-	tick   node    // a graph needs an input; this one carries nothing
+	rotary []*rotary // those of rotate; run.angles is in this order
+	tick   node      // a graph needs an input; this one carries nothing
 	err    error
 }
 
@@ -91,14 +91,19 @@ func (g *graph) heads(local string, x node) node {
 	return g.hook(local, x, x.cols/g.cfg.DHead, g.cfg.DHead)
 }
 
-// embed looks the ids up: [T, d_model].
+// embed looks the ids up and multiplies by the embedding's scale, rounded to float32: [T, d_model].
 func (g *graph) embed() node {
 	d, table := g.cfg.DModel, g.m.embed
-	return g.op("embed", d, func(dst []float32, _ [][]float32) {
+	x := g.op("embed", d, func(dst []float32, _ [][]float32) {
 		for t, id := range g.run.ids {
 			table.Row(dst[t*d:(t+1)*d], id)
 		}
 	}, g.tick)
+	if g.cfg.EmbedScale == 1 {
+		return x
+	}
+	scale := slices.Repeat([]float32{float32(g.cfg.EmbedScale)}, d)
+	return g.op("embed.scale", d, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], scale, nil) }, x)
 }
 
 // positions looks learned positions up in table [n_ctx, d_model]: [T, d_model].
@@ -120,14 +125,24 @@ func (g *graph) mul(local string, a, b node) node {
 
 // norm normalizes, offers the result as a site, and applies gain and bias: [T, d_model].
 func (g *graph) norm(local string, x node, w *norm) node {
-	d, eps := x.cols, g.cfg.NormEps
+	return g.normalize(local, x, w, x.cols)
+}
+
+// headNorm is a norm over the values of each head: [T, heads, d_head].
+func (g *graph) headNorm(local string, x node, w *norm) node {
+	return g.normalize(local, x, w, x.cols/g.cfg.DHead, g.cfg.DHead)
+}
+
+// normalize is a norm over the last dimension of rows of the given shape.
+func (g *graph) normalize(local string, x node, w *norm, shape ...int) node {
+	d, eps := shape[len(shape)-1], g.cfg.NormEps
 	kernel := kernels.LayerNorm
 	if w.rms {
 		kernel = kernels.RMSNorm
 	}
-	n := g.op(local+".normalize", d, func(dst []float32, in [][]float32) { kernel(dst, in[0], d, eps) }, x)
-	n = g.hook(local+".hook_normalized", n)
-	return g.op(local+".scale", d, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], w.gain, w.bias) }, n)
+	n := g.op(local+".normalize", x.cols, func(dst []float32, in [][]float32) { kernel(dst, in[0], d, eps) }, x)
+	n = g.hook(local+".hook_normalized", n, shape...)
+	return g.op(local+".scale", x.cols, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], w.gain, w.bias) }, n)
 }
 
 func (g *graph) linear(local string, x node, w *linear) node {
@@ -141,16 +156,21 @@ func (g *graph) activate(local string, x node) node {
 
 // rotate applies the rotary embedding to each head.
 func (g *graph) rotate(local string, x node, r *rotary) node {
-	g.rotary = r
+	at := slices.Index(g.rotary, r)
+	if at < 0 {
+		at = len(g.rotary)
+		g.rotary = append(g.rotary, r)
+		g.run.angles = append(g.run.angles, nil)
+	}
 	heads, d := x.cols/g.cfg.DHead, g.cfg.DHead
-	return g.op(local, x.cols, func(dst []float32, in [][]float32) { r.Rotate(dst, in[0], g.run.angles, heads, d) }, x)
+	return g.op(local, x.cols, func(dst []float32, in [][]float32) { r.Rotate(dst, in[0], g.run.angles[at], heads, d) }, x)
 }
 
-// attention stores the keys and values of layer l in the cache and attends to all of it. The pattern is a site
+// attention stores the keys and values of layer l in the cache and attends to all of it, or to the layer's window. The pattern is a site
 // [T, n_heads, S], and so is its product with the values, z [T, n_heads, d_head].
 func (g *graph) attention(l int, q, k, v node) node {
 	c := g.cfg
-	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead}
+	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead, Scale: c.AttnScale, Cap: c.AttnCap, Window: c.window(l)}
 	p := g.op("attn.pattern", c.NHeads*c.NCtx, func(dst []float32, in [][]float32) {
 		h.Pattern(dst, in[0], g.run.cache.put(g.run.cache.keys, l, in[1]), g.run.start)
 	}, q, k)

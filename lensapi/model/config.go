@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 // Config is a model's shape and the options that change its numbers.
 type Config struct {
-	Family   string // gpt2, llama or gpt_neox
+	Family   string // model_type of config.json
 	NLayers  int
 	NHeads   int // query heads
 	NKVHeads int // key/value heads; NHeads unless grouped
@@ -28,22 +29,42 @@ type Config struct {
 	NormEps    float64 // added to the variance
 	Tied       bool    // the unembedding is the embedding
 	Parallel   bool    // attention and MLP both read resid_pre (gpt_neox)
-	AttnBias   bool
+	AttnBias   bool    // on q, k and v
+	OutBias    bool    // on the output of attention
 	MLPBias    bool
-	RotaryDims int     // values of each head that are rotated; 0: none
-	RotaryBase float64 // frequencies are RotaryBase^(-2i/RotaryDims)
+	QKNorm     bool    // each head of q and k is normalized before rotation
+	EmbedScale float64 // what the token embedding is multiplied by
+	AttnScale  float64 // what q·k is multiplied by
+	AttnCap    float64 // scores s become AttnCap tanh(s/AttnCap); 0: they stay
+	LogitCap   float64 // the same for logits
+	Windows    []int   // by layer: positions attended to, the query's own among them, 0 for all; nil: all in every layer
+
+	RotaryDims    int     // values of each head that are rotated; 0: none
+	RotaryBase    float64 // frequencies are RotaryBase^(-2i/RotaryDims) before scaling
+	RotaryScaling RotaryScaling
+	LocalBase     float64 // RotaryBase of layers with a window, where there is no scaling; 0: as the other layers
+}
+
+// window is that of layer l.
+func (c Config) window(l int) int {
+	if c.Windows == nil {
+		return 0
+	}
+	return c.Windows[l]
 }
 
 // family is what one architecture file offers.
 type family struct {
-	config func(o *options) Config
-	new    func() architecture
+	config   func(o *options) Config
+	new      func() architecture
+	bos, eos int // of a config that does not say; -1: none
 }
 
+// families by model_type. Each is one file.
 var families = map[string]family{
-	"gpt2":     {gpt2Config, func() architecture { return &gpt2{} }},
-	"llama":    {llamaConfig, func() architecture { return &llama{} }},
-	"gpt_neox": {neoxConfig, func() architecture { return &neox{} }},
+	"gpt2":     gpt2Family,
+	"gpt_neox": neoxFamily,
+	"llama":    llamaFamily,
 }
 
 // parseConfig reads config.json; absent and null fields have the defaults of Hugging Face's config classes.
@@ -55,18 +76,25 @@ func parseConfig(data []byte) (Config, error) {
 	typ := o.text("model_type", "")
 	fam, ok := families[typ]
 	if !ok {
-		return Config{}, fmt.Errorf("config.json: model_type %q is not supported (supported: gpt2, gpt_neox, llama)", typ)
+		known := slices.Sorted(maps.Keys(families))
+		return Config{}, fmt.Errorf("config.json: model_type %q is not supported (supported: %s)", typ, strings.Join(known, ", "))
 	}
 	o.refuseSet("quantization_config", "quantized weights")
 	c := fam.config(o)
 	c.Family = typ
+	if c.EmbedScale == 0 {
+		c.EmbedScale = 1
+	}
+	if c.AttnScale == 0 {
+		c.AttnScale = 1 / math.Sqrt(float64(c.DHead))
+	}
 	c.BOS, c.EOS = -1, nil
-	for _, id := range o.ids("bos_token_id", defaultBOS[typ]) {
+	for _, id := range o.ids("bos_token_id", fam.bos) {
 		if id < c.DVocab {
 			c.BOS = id
 		}
 	}
-	for _, id := range o.ids("eos_token_id", defaultEOS[typ]) {
+	for _, id := range o.ids("eos_token_id", fam.eos) {
 		if id < c.DVocab {
 			c.EOS = append(c.EOS, id)
 		}
@@ -76,11 +104,6 @@ func parseConfig(data []byte) (Config, error) {
 	}
 	return c, nil
 }
-
-var (
-	defaultBOS = map[string]int{"gpt2": 50256, "llama": 1, "gpt_neox": 0}
-	defaultEOS = map[string]int{"gpt2": 50256, "llama": 2, "gpt_neox": 2}
-)
 
 // Bounds on sizes: far above any model that fits a machine, and small enough that no product of two overflows.
 const (
@@ -125,6 +148,9 @@ func (o *options) get(name string, dst any) bool {
 	return true
 }
 
+// null says that a field is there and null.
+func (o *options) null(name string) bool { return string(o.fields[name]) == "null" }
+
 func (o *options) text(name, def string) string {
 	o.get(name, &def)
 	return def
@@ -155,6 +181,19 @@ func (o *options) number(name string, def, lo, hi float64) float64 {
 		return def
 	}
 	return v
+}
+
+// positive is a finite value above 0.
+func (o *options) positive(name string, def float64) float64 {
+	return o.number(name, def, math.SmallestNonzeroFloat64, math.MaxFloat64)
+}
+
+// limit is a positive value, or 0 for none: when the field is null, or absent and def is 0.
+func (o *options) limit(name string, def float64) float64 {
+	if _, ok := o.fields[name]; o.null(name) || !ok && def == 0 {
+		return 0
+	}
+	return o.positive(name, def)
 }
 
 // ids reads one id, a list of ids or null.
@@ -199,44 +238,10 @@ func (o *options) divides(partName string, part int, wholeName string, whole int
 func (o *options) activation(name, def string) string {
 	act := o.text(name, def)
 	if activations[act] == nil {
-		known := make([]string, 0, len(activations))
-		for a := range activations {
-			known = append(known, a)
-		}
-		slices.Sort(known)
+		known := slices.Sorted(maps.Keys(activations))
 		o.fail("%s %q is not supported (supported: %s)", name, act, strings.Join(known, ", "))
 	}
 	return act
-}
-
-// rope reads base and fraction of the rotary embedding, which Hugging Face has moved from fields of the config
-// (baseName, fractionName, rope_scaling) into one object, rope_parameters.
-func (o *options) rope(baseName, fractionName string, fraction float64) (base, frac float64) {
-	base = o.number(baseName, 10000, math.SmallestNonzeroFloat64, math.MaxFloat64)
-	frac = o.number(fractionName, fraction, 0, 1)
-	frac = o.number("partial_rotary_factor", frac, 0, 1)
-	for _, name := range []string{"rope_scaling", "rope_parameters"} {
-		sub := &options{}
-		if !o.get(name, &sub.fields) {
-			continue
-		}
-		if typ := sub.text("rope_type", sub.text("type", "default")); typ != "default" {
-			o.fail("%s of type %q is not supported (only default is)", name, typ)
-		}
-		base = sub.number("rope_theta", base, math.SmallestNonzeroFloat64, math.MaxFloat64)
-		frac = sub.number("partial_rotary_factor", frac, 0, 1)
-		for _, w := range sub.wrong {
-			o.fail("%s: %s", name, w)
-		}
-	}
-	return base, frac
-}
-
-// evenRotary demands whole pairs.
-func (o *options) evenRotary(dims int) {
-	if dims%2 != 0 {
-		o.fail("rotary embedding of %d values of each head (an even number is needed)", dims)
-	}
 }
 
 // refuseWindow refuses attention to a window of the last positions, unless it is switched off.
@@ -245,3 +250,34 @@ func (o *options) refuseWindow() {
 		o.refuseSet("sliding_window", "attention windows")
 	}
 }
+
+// windows gives the layers that local names a window of sliding_window positions; a null sliding_window gives none.
+// A list layer_types says which layers instead of local.
+func (o *options) windows(c *Config, def int, local func(l int) bool) {
+	if o.null("sliding_window") || def == 0 && o.fields["sliding_window"] == nil {
+		return
+	}
+	w := o.size("sliding_window", def, maxCtx)
+	var types []string
+	if o.get("layer_types", &types) {
+		if len(types) != c.NLayers {
+			o.fail("layer_types names %d layers, not %d", len(types), c.NLayers)
+			return
+		}
+		local = func(l int) bool { return types[l] == "sliding_attention" }
+		for _, t := range types {
+			if t != "sliding_attention" && t != "full_attention" {
+				o.fail("layer_types: %q is not supported (supported: full_attention, sliding_attention)", t)
+			}
+		}
+	}
+	c.Windows = make([]int, c.NLayers)
+	for l := range c.Windows {
+		if local(l) {
+			c.Windows[l] = w
+		}
+	}
+}
+
+// everyLayer is for windows.
+func everyLayer(int) bool { return true }

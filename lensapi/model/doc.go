@@ -1,6 +1,6 @@
 // Package model binds a checkpoint to an architecture and builds the Gorgonia programs that run it.
 //
-// Load reads a Hugging Face config.json and a weights.Set for one of the families gpt2, llama and gpt_neox. Each
+// Load reads a Hugging Face config.json and a weights.Set for one of the families that README.md lists. Each
 // family is one file that lists its configuration, its tensors and its forward pass in the order of the paper.
 // NewProgram turns the blocks into a Gorgonia graph of coarse custom operations on a tape machine, NewHead the
 // final norm and the unembedding. One compiled program serves every sequence length.

@@ -15,6 +15,8 @@ type gpt2Layer struct {
 	in, out    linear
 }
 
+var gpt2Family = family{gpt2Config, func() architecture { return &gpt2{} }, 50256, 50256}
+
 func gpt2Config(o *options) Config {
 	o.refuse("scale_attn_weights", true)
 	o.refuse("scale_attn_by_inverse_layer_idx", false)
@@ -31,6 +33,7 @@ func gpt2Config(o *options) Config {
 		NormEps:    o.number("layer_norm_epsilon", 1e-5, 0, 1),
 		Tied:       o.flag("tie_word_embeddings", true),
 		AttnBias:   true,
+		OutBias:    true,
 		MLPBias:    true,
 	}
 	o.divides("n_head", c.NHeads, "n_embd", d)

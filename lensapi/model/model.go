@@ -28,7 +28,7 @@ type architecture interface {
 	block(g *graph, l int, x node) node
 }
 
-// Load reads a config.json of model_type gpt2, llama or gpt_neox and the tensors it calls for. Every problem of
+// Load reads a config.json of a supported model_type (see README.md) and the tensors it calls for. Every problem of
 // the config, then every tensor that is missing, unexpected, misshapen or unreadable is listed in one error. Masks
 // and rotary frequencies that some checkpoints carry are ignored. Load ends by running three tokens; see doc.go.
 // The Set may be closed afterwards.
@@ -61,10 +61,10 @@ func Load(config []byte, w *weights.Set) (*Model, error) {
 	return m, nil
 }
 
-// Config describes the model. EOS is the caller's copy.
+// Config describes the model. Its slices are the caller's copies.
 func (m *Model) Config() Config {
 	c := m.cfg
-	c.EOS = slices.Clone(c.EOS)
+	c.EOS, c.Windows = slices.Clone(c.EOS), slices.Clone(c.Windows)
 	return c
 }
 

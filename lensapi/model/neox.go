@@ -16,6 +16,8 @@ type neoxLayer struct {
 	in, out    linear
 }
 
+var neoxFamily = family{neoxConfig, func() architecture { return &neox{} }, 0, 2}
+
 func neoxConfig(o *options) Config {
 	d := o.size("hidden_size", 6144, maxWidth)
 	c := Config{
@@ -33,15 +35,13 @@ func neoxConfig(o *options) Config {
 		MLPBias:    true,
 	}
 	o.divides("num_attention_heads", c.NHeads, "hidden_size", d)
+	c.OutBias = c.AttnBias
 	c.NKVHeads, c.DHead = c.NHeads, d/c.NHeads
 	base := "rotary_emb_base"
 	if _, ok := o.fields[base]; !ok {
 		base = "rope_theta"
 	}
-	var frac float64
-	c.RotaryBase, frac = o.rope(base, "rotary_pct", 0.25)
-	c.RotaryDims = int(float64(c.DHead) * frac)
-	o.evenRotary(c.RotaryDims)
+	o.rope(c.NCtx, base, 10000, "rotary_pct", 0.25).apply(o, &c)
 	return c
 }
 
@@ -54,7 +54,7 @@ func (a *neox) tensors(b *binder, c Config) (embed, unembed string) {
 		l, p := &a.layers[i], fmt.Sprintf("%slayers.%d.", b.prefix, i)
 		b.layerNorm(&l.ln1, p+"input_layernorm", d)
 		b.perHead([]*linear{&l.q, &l.k, &l.v}, p+"attention.query_key_value", d, c.NHeads, c.DHead, c.AttnBias)
-		b.linear(&l.o, p+"attention.dense", d, d, c.AttnBias)
+		b.linear(&l.o, p+"attention.dense", d, d, c.OutBias)
 		b.layerNorm(&l.ln2, p+"post_attention_layernorm", d)
 		b.linear(&l.in, p+"mlp.dense_h_to_4h", d, c.DMLP, true)
 		b.linear(&l.out, p+"mlp.dense_4h_to_h", c.DMLP, d, true)

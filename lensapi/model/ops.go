@@ -17,15 +17,15 @@ import (
 // the tape machine does not compare.
 type run struct {
 	ctx    context.Context
-	ids    []int     // [T]; blocks only
-	cache  *Cache    // blocks only
-	start  int       // positions before this run
-	rows   int       // T
-	angles []float64 // rotary angles of the T positions
-	in     []float32 // [T, d_model]; head only
-	out    []float32 // [T, d_vocab]; head only
-	taps   []Tap     // by index of the site; nil: none
-	err    error     // the first failure, before Gorgonia wraps it in its own words
+	ids    []int       // [T]; blocks only
+	cache  *Cache      // blocks only
+	start  int         // positions before this run
+	rows   int         // T
+	angles [][]float64 // by rotary of the graph: the angles of the T positions
+	in     []float32   // [T, d_model]; head only
+	out    []float32   // [T, d_vocab]; head only
+	taps   []Tap       // by index of the site; nil: none
+	err    error       // the first failure, before Gorgonia wraps it in its own words
 }
 
 // buffer is memory that operations of different layers share; see graph.op.

@@ -24,7 +24,7 @@ type machine struct {
 	run    *run
 	vm     gorgonia.VM
 	sites  []Site
-	rotary *rotary
+	rotary []*rotary
 	cfg    Config
 	broken bool
 }
@@ -52,7 +52,12 @@ func (m *Model) NewHead() (h *Head, err error) {
 		x = g.norm("ln_final", x, &m.final)                                                      // [n, d_model]
 		g.apply(&op{name: "unembed", arity: 1, cols: m.cfg.DVocab, run: g.run,                   // [n, d_vocab]
 			dst: func(n int) []float32 { return g.run.out[:n] },
-			f:   func(dst []float32, in [][]float32) { kernels.MatMul(dst, in[0], m.unembed, nil) },
+			f: func(dst []float32, in [][]float32) {
+				kernels.MatMul(dst, in[0], m.unembed, nil)
+				if limit := m.cfg.LogitCap; limit > 0 {
+					kernels.SoftCap(dst, dst, limit)
+				}
+			},
 		}, m.cfg.DVocab, x)
 	})
 	return &Head{mc}, err
@@ -103,8 +108,8 @@ func (p *Program) Run(ctx context.Context, ids []int, cache *Cache, taps []Tap) 
 	if r.rows == 0 || r.start+r.rows > p.cfg.NCtx {
 		return fmt.Errorf("%d positions after %d do not fit the context of %d", r.rows, r.start, p.cfg.NCtx)
 	}
-	if p.rotary != nil {
-		r.angles = p.rotary.Angles(r.angles[:0], r.start, r.rows)
+	for i, rotary := range p.rotary {
+		r.angles[i] = rotary.Angles(r.angles[i][:0], r.start, r.rows)
 	}
 	cache.reserve(r.start + r.rows)
 	defer func() { r.ids, r.cache = nil, nil }()

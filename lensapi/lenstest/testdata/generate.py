@@ -27,42 +27,84 @@ def activate(name, x):
         return np.where(x > 0, x, 0)
     if name == "gelu":
         return x * np.vectorize(lambda v: math.erfc(-v / math.sqrt(2)) / 2)(x)
-    assert name == "gelu_new", name
+    assert name in ("gelu_new", "gelu_pytorch_tanh"), name
     return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x)))
 
 
-def rotate(x, dims, base):                                          # [T, H, D]
-    """Each pair (i, i + dims/2) is one complex number, turned by position * base^(-2i/dims)."""
+def frequencies(dims, base, scaling, ctx):
+    """Radians per position of each pair, and what the rotated values are multiplied by."""
+    wave = [2 * math.pi * base ** (2 * i / dims) for i in range(dims // 2)]     # positions per turn
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    s, first = scaling.get("factor", 1), scaling.get("original_max_position_embeddings", ctx)
+    amplitude = 1
+    if kind == "linear":
+        wave = [w * s for w in wave]
+    elif kind == "llama3":
+        low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+        def llama3(w):
+            if w < first / high:
+                return w
+            if w > first / low:
+                return w * s
+            smooth = (first / w - low) / (high - low)
+            return 1 / ((1 - smooth) / (w * s) + smooth / w)
+        wave = [llama3(w) for w in wave]
+    elif kind == "yarn":
+        amplitude = scaling.get("attention_factor") or 0.1 * math.log(s) + 1
+        lo, hi = ((dims * math.log(first / (2 * math.pi * n))) / (2 * math.log(base))
+                  for n in (scaling.get("beta_fast", 32), scaling.get("beta_slow", 1)))
+        ramp = np.clip((np.arange(dims // 2) - max(math.floor(lo), 0)) / (min(math.ceil(hi), dims - 1) - max(math.floor(lo), 0)), 0, 1)
+        wave = [1 / (r / (w * s) + (1 - r) / w) for r, w in zip(ramp, wave)]
+    else:
+        assert kind == "default", kind
+    return 2 * math.pi / np.array(wave), amplitude
+
+
+def rotate(x, dims, base, scaling={}, ctx=0):                       # [T, H, D]
+    """Each pair (i, i + dims/2) is one complex number, turned by position * its frequency."""
     half = dims // 2
-    angle = np.outer(np.arange(len(x)), base ** (-np.arange(half) * 2.0 / dims))
-    z = (x[..., :half] + 1j * x[..., half:dims]) * np.exp(1j * angle)[:, None, :]
+    freq, amplitude = frequencies(dims, base, scaling, ctx)
+    z = (x[..., :half] + 1j * x[..., half:dims]) * (amplitude * np.exp(1j * np.outer(np.arange(len(x)), freq)))[:, None, :]
     return np.concatenate([z.real, z.imag, x[..., dims:]], axis=2)
 
 
-def attend(q, k, v):                                                # [T, H, D], [T, K, D], [T, K, D]
-    """One head and one query at a time, over the positions up to its own: nothing to mask."""
+def soft_cap(x, cap):
+    return cap * np.tanh(x / cap) if cap else x
+
+
+def attend(q, k, v, scale=None, window=0, cap=None):                # [T, H, D], [T, K, D], [T, K, D]
+    """One head and one query at a time, over the positions that it sees: nothing to mask."""
     T, H, D = q.shape
     group = H // k.shape[1]
+    scale = 1 / math.sqrt(D) if scale is None else scale
     z, pattern = np.zeros((T, H, D)), np.zeros((H, T, T))
     for h in range(H):
         for t in range(T):
-            s = k[:t + 1, h // group] @ q[t, h] / math.sqrt(D)
+            see = slice(max(0, t + 1 - window) if window else 0, t + 1)
+            s = soft_cap(k[see, h // group] @ q[t, h] * scale, cap)
             e = np.exp(s - s.max())
-            pattern[h, t, :t + 1] = e / e.sum()
-            z[t, h] = pattern[h, t, :t + 1] @ v[:t + 1, h // group]
+            pattern[h, t, see] = e / e.sum()
+            z[t, h] = pattern[h, t, see] @ v[see, h // group]
     return z.reshape(T, H * D), pattern
 
 
+LLAMAS = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma2", "gemma3_text"]
+GEMMAS = ["gemma", "gemma2", "gemma3_text"]
+NAMES = {"gpt2": ("transformer.", "wte", "lm_head", "ln_f"), "gpt_neo": ("transformer.", "wte", "lm_head", "ln_f"),
+         "gpt_neox": ("gpt_neox.", "embed_in", "embed_out", "final_layer_norm"),
+         "opt": ("model.", "decoder.embed_tokens", "lm_head", "decoder.final_layer_norm"),
+         **{f: ("model.", "embed_tokens", "lm_head", "norm") for f in LLAMAS}}
+TIED = ["gpt2", "gpt_neo", "opt"] + GEMMAS                          # unless the config says otherwise
+
+
 class Reference:
-    def __init__(self, cfg, weights):
+    def __init__(self, cfg, weights, windows=(0, 0)):
         self.cfg, self.w = cfg, {k: v.astype(np.float64) for k, v in weights.items() if v.dtype != bool}
-        self.family = cfg["model_type"]
-        names = {"gpt2": ("transformer.", "wte", "lm_head"), "llama": ("model.", "embed_tokens", "lm_head"),
-                 "gpt_neox": ("gpt_neox.", "embed_in", "embed_out")}[self.family]
-        self.p = names[0] if names[0] + names[1] + ".weight" in self.w else ""
-        self.table = self.w[self.p + names[1] + ".weight"]
-        tied = cfg.get("tie_word_embeddings", self.family == "gpt2")
-        self.out = self.table if tied else self.w[names[2] + ".weight"]
+        self.family, self.windows = cfg["model_type"], windows
+        prefix, embed, out, self.final = NAMES[self.family]
+        self.p = prefix if prefix + embed + ".weight" in self.w else ""
+        self.table = self.w[self.p + embed + ".weight"]
+        self.out = self.table if cfg.get("tie_word_embeddings", self.family in TIED) else self.w[out + ".weight"]
 
     def affine(self, x, name, transposed=False):
         w = self.w[name + ".weight"]
@@ -70,22 +112,26 @@ class Reference:
 
     def norm(self, x, name):
         c = self.cfg
-        if self.family == "llama":
-            return normalize(x, c["rms_norm_eps"], False) * self.w[name + ".weight"]
-        eps = c["layer_norm_epsilon" if self.family == "gpt2" else "layer_norm_eps"]
+        if self.family in LLAMAS:
+            return normalize(x, c["rms_norm_eps"], False) * (self.w[name + ".weight"] + (self.family in GEMMAS))
+        eps = c.get("layer_norm_epsilon") or c.get("layer_norm_eps") or 1e-5
         return normalize(x, eps, True) * self.w[name + ".weight"] + self.w[name + ".bias"]
 
     def unembed(self, x):
-        return self.norm(x, self.p + {"gpt2": "ln_f", "llama": "norm", "gpt_neox": "final_layer_norm"}[self.family]) @ self.out.T
+        return soft_cap(self.norm(x, self.p + self.final) @ self.out.T, self.cfg.get("final_logit_softcapping"))
 
     def run(self, ids):
         x = self.table[ids]
-        if self.family == "gpt2":
+        if self.family in GEMMAS:
+            x = x * math.sqrt(x.shape[1])
+        if self.family in ("gpt2", "gpt_neo"):
             x = x + self.w[self.p + "wpe.weight"][:len(ids)]
+        if self.family == "opt":
+            x = x + self.w[self.p + "decoder.embed_positions.weight"][2:2 + len(ids)]
         r = {"resid": [x], "attn_out": [], "mlp_out": [], "pattern": []}
-        layers = self.cfg["n_layer" if self.family == "gpt2" else "num_hidden_layers"]
+        layers = next(self.cfg[k] for k in ("n_layer", "num_layers", "num_hidden_layers") if k in self.cfg)
         for l in range(layers):
-            attn, pattern, mlp = getattr(self, self.family)(x, l)
+            attn, pattern, mlp = getattr(self, "llama" if self.family in LLAMAS else self.family)(x, l)
             x = x + attn + mlp
             for k, v in zip(("resid", "attn_out", "mlp_out", "pattern"), (x, attn, mlp, pattern)):
                 r[k].append(v)
@@ -105,13 +151,50 @@ class Reference:
         c, p, T = self.cfg, f"{self.p}layers.{l}.", len(x)
         h = self.norm(x, p + "input_layernorm")
         D = c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
-        q, k, v = (self.affine(h, p + f"self_attn.{n}_proj").reshape(T, -1, D) for n in "qkv")
-        base = c["rope_parameters"]["rope_theta"] if "rope_parameters" in c else c["rope_theta"]
-        z, pattern = attend(rotate(q, D, base), rotate(k, D, base), v)
+        H, K = c["num_attention_heads"], c["num_key_value_heads"]
+        if self.family == "phi3":
+            q, k, v = np.split(self.affine(h, p + "self_attn.qkv_proj").reshape(T, H + 2 * K, D), [H, H + K], axis=1)
+        else:
+            q, k, v = (self.affine(h, p + f"self_attn.{n}_proj").reshape(T, -1, D) for n in "qkv")
+        if self.family in ("qwen3", "gemma3_text"):
+            q, k = (np.stack([self.norm(y[:, i], p + f"self_attn.{n}_norm") for i in range(y.shape[1])], axis=1) for n, y in (("q", q), ("k", k)))
+        rope = {"rope_theta": c.get("rope_theta"), **(c.get("rope_scaling") or {}), **(c.get("rope_parameters") or {})}
+        if self.family == "gemma3_text" and self.windows[l]:
+            rope = {"rope_theta": c["rope_local_base_freq"]}
+        dims = int(D * c.get("partial_rotary_factor", 1))
+        q, k = (rotate(y, dims, rope["rope_theta"], rope, c["max_position_embeddings"]) for y in (q, k))
+        scale = c["query_pre_attn_scalar"] ** -0.5 if "query_pre_attn_scalar" in c else None
+        z, pattern = attend(q, k, v, scale, self.windows[l], c.get("attn_logit_softcapping"))
         attn = self.affine(z, p + "self_attn.o_proj")
-        h = self.norm(x + attn, p + "post_attention_layernorm")
-        h = activate(c["hidden_act"], self.affine(h, p + "mlp.gate_proj")) * self.affine(h, p + "mlp.up_proj")
-        return attn, pattern, self.affine(h, p + "mlp.down_proj")
+        wrapped = self.family in ("gemma2", "gemma3_text")
+        if wrapped:
+            attn = self.norm(attn, p + "post_attention_layernorm")
+        h = self.norm(x + attn, p + ("pre_feedforward_layernorm" if wrapped else "post_attention_layernorm"))
+        if self.family == "phi3":
+            gate, up = np.split(self.affine(h, p + "mlp.gate_up_proj"), 2, axis=1)
+        else:
+            gate, up = self.affine(h, p + "mlp.gate_proj"), self.affine(h, p + "mlp.up_proj")
+        act = c.get("hidden_activation") or c["hidden_act"]
+        mlp = self.affine(activate(act, gate) * up, p + "mlp.down_proj")
+        return attn, pattern, self.norm(mlp, p + "post_feedforward_layernorm") if wrapped else mlp
+
+    def gpt_neo(self, x, l):
+        c, p, T = self.cfg, f"{self.p}h.{l}.", len(x)
+        h = self.norm(x, p + "ln_1")
+        q, k, v = (self.affine(h, p + f"attn.attention.{n}_proj").reshape(T, c["num_heads"], -1) for n in "qkv")
+        z, pattern = attend(q, k, v, 1, self.windows[l])
+        attn = self.affine(z, p + "attn.attention.out_proj")
+        h = self.affine(self.norm(x + attn, p + "ln_2"), p + "mlp.c_fc")
+        return attn, pattern, self.affine(activate(c["activation_function"], h), p + "mlp.c_proj")
+
+    def opt(self, x, l):
+        c, p, T = self.cfg, f"{self.p}decoder.layers.{l}.", len(x)
+        h = self.norm(x, p + "self_attn_layer_norm")
+        q, k, v = (self.affine(h, p + f"self_attn.{n}_proj").reshape(T, c["num_attention_heads"], -1) for n in "qkv")
+        z, pattern = attend(q, k, v)
+        attn = self.affine(z, p + "self_attn.out_proj")
+        h = self.affine(self.norm(x + attn, p + "final_layer_norm"), p + "fc1")
+        return attn, pattern, self.affine(activate(c["activation_function"], h), p + "fc2")
 
     def gpt_neox(self, x, l):
         c, p, T = self.cfg, f"{self.p}layers.{l}.", len(x)
@@ -223,6 +306,9 @@ MODELS = {  # name: (config, dtype, options)
     "neox": ({**NEOX, "hidden_act": "gelu", "rotary_pct": 0.25, "use_parallel_residual": True, "tie_word_embeddings": False}, "F32", {}),
     "neox-serial": ({**NEOX, "hidden_act": "gelu_new", "rotary_pct": 0.5, "use_parallel_residual": False, "attention_bias": False,
                      "tie_word_embeddings": True}, "BF16", {"shards": True}),
+    "llama3": ({**LLAMA, "head_dim": 8, "rope_theta": 20.0, "tie_word_embeddings": True,
+                "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                 "original_max_position_embeddings": 32}}, "BF16", {}),
 }
 IDS = [V - 4, V - 3, 84, 258, 265, 266, 267, 258, 32, 109, V - 1, 84]
 
@@ -233,10 +319,10 @@ def weights(cfg, opt, rng):
         w[name] = rng.normal(size=shape) * (0.6 if "embed" in name or "wte" in name else 0.3)
     def bias(name, n):
         w[name] = rng.normal(size=n) * 0.1
-    def norm(name):
-        w[name + ".weight"] = 1 + rng.normal(size=d) * 0.2
-        if fam != "llama":
-            bias(name + ".bias", d)
+    def norm(name, n=d):
+        w[name + ".weight"] = (fam not in GEMMAS) + rng.normal(size=n) * 0.2
+        if fam not in LLAMAS:
+            bias(name + ".bias", n)
     def affine(name, n_in, n_out, with_bias, transposed=False):
         matrix(name + ".weight", *((n_in, n_out) if transposed else (n_out, n_in)))
         if with_bias:
@@ -258,23 +344,61 @@ def weights(cfg, opt, rng):
         norm(p + "ln_f")
         if not cfg.get("tie_word_embeddings", True):
             matrix("lm_head.weight", V, d)
-    elif fam == "llama":
+    elif fam in LLAMAS:
         h, b, mb, f = cfg.get("head_dim", d // 4), cfg.get("attention_bias", False), cfg.get("mlp_bias", False), cfg["intermediate_size"]
+        kv = cfg["num_key_value_heads"] * h
         matrix("model.embed_tokens.weight", V, d)
         for l in range(2):
             q = f"model.layers.{l}."
             norm(q + "input_layernorm")
-            affine(q + "self_attn.q_proj", d, 4 * h, b)
-            affine(q + "self_attn.k_proj", d, cfg["num_key_value_heads"] * h, b)
-            affine(q + "self_attn.v_proj", d, cfg["num_key_value_heads"] * h, b)
+            if fam == "phi3":
+                affine(q + "self_attn.qkv_proj", d, 4 * h + 2 * kv, False)
+            else:
+                affine(q + "self_attn.q_proj", d, 4 * h, b or fam == "qwen2")
+                affine(q + "self_attn.k_proj", d, kv, b or fam == "qwen2")
+                affine(q + "self_attn.v_proj", d, kv, b or fam == "qwen2")
             affine(q + "self_attn.o_proj", 4 * h, d, b)
+            if fam in ("qwen3", "gemma3_text"):
+                norm(q + "self_attn.q_norm", h)
+                norm(q + "self_attn.k_norm", h)
             norm(q + "post_attention_layernorm")
-            affine(q + "mlp.gate_proj", d, f, mb)
-            affine(q + "mlp.up_proj", d, f, mb)
+            if fam in ("gemma2", "gemma3_text"):
+                norm(q + "pre_feedforward_layernorm")
+                norm(q + "post_feedforward_layernorm")
+            if fam == "phi3":
+                affine(q + "mlp.gate_up_proj", d, 2 * f, False)
+            else:
+                affine(q + "mlp.gate_proj", d, f, mb)
+                affine(q + "mlp.up_proj", d, f, mb)
             affine(q + "mlp.down_proj", f, d, mb)
         norm("model.norm")
-        if not cfg["tie_word_embeddings"]:
+        if not cfg.get("tie_word_embeddings", fam in TIED):
             matrix("lm_head.weight", V, d)
+    elif fam == "gpt_neo":
+        matrix("transformer.wte.weight", V, d)
+        matrix("transformer.wpe.weight", CTX, d)
+        for l in range(2):
+            q = f"transformer.h.{l}."
+            norm(q + "ln_1")
+            for n in "qkv":
+                affine(q + f"attn.attention.{n}_proj", d, d, False)
+            affine(q + "attn.attention.out_proj", d, d, True)
+            norm(q + "ln_2")
+            affine(q + "mlp.c_fc", d, 4 * d, True)
+            affine(q + "mlp.c_proj", 4 * d, d, True)
+        norm("transformer.ln_f")
+    elif fam == "opt":
+        matrix("model.decoder.embed_tokens.weight", V, d)
+        matrix("model.decoder.embed_positions.weight", CTX + 2, d)
+        for l in range(2):
+            q, f = f"model.decoder.layers.{l}.", cfg["ffn_dim"]
+            norm(q + "self_attn_layer_norm")
+            for n in ("q", "k", "v", "out"):
+                affine(q + f"self_attn.{n}_proj", d, d, True)
+            norm(q + "final_layer_norm")
+            affine(q + "fc1", d, f, True)
+            affine(q + "fc2", f, d, True)
+        norm("model.decoder.final_layer_norm")
     else:
         b, f = cfg.get("attention_bias", True), cfg["intermediate_size"]
         matrix("gpt_neox.embed_in.weight", V, d)
@@ -332,7 +456,7 @@ def main():
                  {"metadata": {}, "weight_map": {k: f for part, f in zip(parts, files) for k in part}}, 17)
         else:
             save(os.path.join(folder, "model.safetensors"), w, dtype)
-        dump(os.path.join(folder, "golden.json"), golden(Reference(cfg, w), IDS), 9)
+        dump(os.path.join(folder, "golden.json"), golden(Reference(cfg, w, opt.get("windows", (0, 0))), IDS), 9)
 
 
 main()
