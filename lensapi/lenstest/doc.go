@@ -11,6 +11,10 @@
 //	llama         grouped query heads, untied, F16
 //	llama-tied    one key/value head, head_dim, biases, rope_parameters, tied
 //	llama3        RoPE scaled for a longer context, BF16
+//	mistral       a window in every layer, F16
+//	qwen2         biases on q, k and v, a window in the second layer, yarn, tied
+//	qwen3         norms of q and k, head_dim, biases, tied, BF16
+//	phi3          fused projections, half of each head rotated, a window in every layer, BF16
 //	neox          parallel residual, a quarter of each head rotated
 //	neox-serial   serial residual, no attention bias, tied, BF16, two shards
 //

@@ -65,6 +65,10 @@ var families = map[string]family{
 	"gpt2":     gpt2Family,
 	"gpt_neox": neoxFamily,
 	"llama":    llamaFamily,
+	"mistral":  mistralFamily,
+	"phi3":     phi3Family,
+	"qwen2":    qwen2Family,
+	"qwen3":    qwen3Family,
 }
 
 // parseConfig reads config.json; absent and null fields have the defaults of Hugging Face's config classes.
@@ -251,26 +255,13 @@ func (o *options) refuseWindow() {
 	}
 }
 
-// windows gives the layers that local names a window of sliding_window positions; a null sliding_window gives none.
-// A list layer_types says which layers instead of local.
+// windows gives the layers that local names a window of sliding_window positions; a null sliding_window, or an
+// absent one when def is 0, gives none.
 func (o *options) windows(c *Config, def int, local func(l int) bool) {
-	if o.null("sliding_window") || def == 0 && o.fields["sliding_window"] == nil {
+	if _, ok := o.fields["sliding_window"]; o.null("sliding_window") || !ok && def == 0 {
 		return
 	}
 	w := o.size("sliding_window", def, maxCtx)
-	var types []string
-	if o.get("layer_types", &types) {
-		if len(types) != c.NLayers {
-			o.fail("layer_types names %d layers, not %d", len(types), c.NLayers)
-			return
-		}
-		local = func(l int) bool { return types[l] == "sliding_attention" }
-		for _, t := range types {
-			if t != "sliding_attention" && t != "full_attention" {
-				o.fail("layer_types: %q is not supported (supported: full_attention, sliding_attention)", t)
-			}
-		}
-	}
 	c.Windows = make([]int, c.NLayers)
 	for l := range c.Windows {
 		if local(l) {
@@ -279,5 +270,26 @@ func (o *options) windows(c *Config, def int, local func(l int) bool) {
 	}
 }
 
-// everyLayer is for windows.
-func everyLayer(int) bool { return true }
+// everyLayer is for windows, in families that do not have layer_types.
+func (o *options) everyLayer() func(l int) bool {
+	o.refuseSet("layer_types", "windows by layer in this family")
+	return func(int) bool { return true }
+}
+
+// localLayers is for windows: the layers that a list layer_types calls sliding_attention; local without the list.
+func (o *options) localLayers(layers int, local func(l int) bool) func(l int) bool {
+	var types []string
+	if !o.get("layer_types", &types) {
+		return local
+	}
+	if len(types) != layers {
+		o.fail("layer_types names %d layers, not %d", len(types), layers)
+		return local
+	}
+	for _, t := range types {
+		if t != "sliding_attention" && t != "full_attention" {
+			o.fail("layer_types: %q is not supported (supported: full_attention, sliding_attention)", t)
+		}
+	}
+	return func(l int) bool { return types[l] == "sliding_attention" }
+}

@@ -162,7 +162,7 @@ func TestConfigNonsense(t *testing.T) {
 		set  map[string]any
 		want []string
 	}{
-		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: `, "gpt2, gpt_neox, llama"}},
+		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: `, "gpt_neox, llama, mistral, phi3"}},
 		{"gpt2", map[string]any{"model_type": nil}, []string{`model_type "" is not supported`}},
 		{"gpt2", map[string]any{"n_embd": -16}, []string{"n_embd is -16 (allowed: 1 to"}},
 		{"gpt2", map[string]any{"n_embd": 1 << 40, "n_layer": 1 << 40, "vocab_size": 1 << 40, "n_positions": 1 << 40, "n_inner": 1 << 40, "n_head": 1 << 40},
@@ -197,6 +197,17 @@ func TestConfigNonsense(t *testing.T) {
 		{"llama", map[string]any{"num_key_value_heads": 3}, []string{"num_key_value_heads 3 does not divide num_attention_heads 4"}},
 		{"llama", map[string]any{"head_dim": 5}, []string{"rotary embedding of 5 values"}},
 		{"llama", map[string]any{"head_dim": 1 << 40}, []string{"head_dim is"}},
+		{"mistral", map[string]any{"sliding_window": 0}, []string{"sliding_window is 0 (allowed: 1 to"}},
+		{"mistral", map[string]any{"layer_types": []string{"full_attention"}}, []string{"layer_types: windows by layer in this family are not supported"}},
+		{"qwen2", map[string]any{"layer_types": []string{"full_attention"}}, []string{"layer_types names 1 layers, not 2"}},
+		{"qwen2", map[string]any{"layer_types": []string{"full_attention", "chunked_attention"}},
+			[]string{`layer_types: "chunked_attention" is not supported (supported: full_attention, sliding_attention)`}},
+		{"qwen3", map[string]any{"head_dim": 7}, []string{"rotary embedding of 7 values"}},
+		{"qwen3", map[string]any{"rope_scaling": map[string]any{"rope_type": "mrope"}}, []string{`rope_scaling: type "mrope" is not supported`}},
+		{"phi3", map[string]any{"rope_scaling": map[string]any{"type": "longrope", "long_factor": []int{1}, "short_factor": []int{1}}},
+			[]string{`rope_scaling: type "longrope" is not supported`}},
+		{"phi3", map[string]any{"rope_scaling": map[string]any{"type": "su"}}, []string{`rope_scaling: type "su" is not supported`}},
+		{"phi3", map[string]any{"partial_rotary_factor": 0.3}, []string{"rotary embedding of 1 values"}},
 		{"neox", map[string]any{"rotary_pct": 1.5}, []string{"rotary_pct is 1.5 (allowed: 0 to 1)"}},
 		{"neox", map[string]any{"rotary_pct": 0.4}, []string{"rotary embedding of 3 values"}},
 		{"neox", map[string]any{"hidden_act": 3}, []string{"hidden_act: 3 is not a text"}},

@@ -309,6 +309,15 @@ MODELS = {  # name: (config, dtype, options)
     "llama3": ({**LLAMA, "head_dim": 8, "rope_theta": 20.0, "tie_word_embeddings": True,
                 "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                                  "original_max_position_embeddings": 32}}, "BF16", {}),
+    "mistral": ({**LLAMA, "model_type": "mistral", "rope_theta": 10000.0, "sliding_window": 5, "tie_word_embeddings": False}, "F16", {"windows": (5, 5)}),
+    "qwen2": ({**LLAMA, "model_type": "qwen2", "head_dim": 8, "tie_word_embeddings": True, "use_sliding_window": True, "sliding_window": 4,
+               "max_window_layers": 1, "rope_theta": 20.0,
+               "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 2, "beta_slow": 0.5}},
+              "F32", {"windows": (0, 4)}),
+    "qwen3": ({**LLAMA, "model_type": "qwen3", "head_dim": 6, "attention_bias": True, "rope_theta": 1000000, "sliding_window": None,
+               "tie_word_embeddings": True}, "BF16", {}),
+    "phi3": ({**LLAMA, "model_type": "phi3", "rope_theta": 10000.0, "partial_rotary_factor": 0.5, "sliding_window": 6, "tie_word_embeddings": False},
+             "BF16", {"windows": (6, 6)}),
 }
 IDS = [V - 4, V - 3, 84, 258, 265, 266, 267, 258, 32, 109, V - 1, 84]
 
