@@ -15,6 +15,9 @@
 //	qwen2         biases on q, k and v, a window in the second layer, yarn, tied
 //	qwen3         norms of q and k, head_dim, biases, tied, BF16
 //	phi3          fused projections, half of each head rotated, a window in every layer, BF16
+//	gemma         scaled embedding, one key/value head, head_dim, tied, BF16
+//	gemma2        soft caps, a window in the first layer, norms around sublayers, tied, BF16
+//	gemma3        norms of q and k, a window and a base of its own in the first layer, linear RoPE in the second, tied, BF16
 //	neox          parallel residual, a quarter of each head rotated
 //	neox-serial   serial residual, no attention bias, tied, BF16, two shards
 //

@@ -62,13 +62,16 @@ type family struct {
 
 // families by model_type. Each is one file.
 var families = map[string]family{
-	"gpt2":     gpt2Family,
-	"gpt_neox": neoxFamily,
-	"llama":    llamaFamily,
-	"mistral":  mistralFamily,
-	"phi3":     phi3Family,
-	"qwen2":    qwen2Family,
-	"qwen3":    qwen3Family,
+	"gemma":       gemmaFamily,
+	"gemma2":      gemma2Family,
+	"gemma3_text": gemma3Family,
+	"gpt2":        gpt2Family,
+	"gpt_neox":    neoxFamily,
+	"llama":       llamaFamily,
+	"mistral":     mistralFamily,
+	"phi3":        phi3Family,
+	"qwen2":       qwen2Family,
+	"qwen3":       qwen3Family,
 }
 
 // parseConfig reads config.json; absent and null fields have the defaults of Hugging Face's config classes.
@@ -150,6 +153,12 @@ func (o *options) get(name string, dst any) bool {
 		return false
 	}
 	return true
+}
+
+// has says that a field is there and not null.
+func (o *options) has(name string) bool {
+	_, ok := o.fields[name]
+	return ok && !o.null(name)
 }
 
 // null says that a field is there and null.

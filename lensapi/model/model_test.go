@@ -162,7 +162,7 @@ func TestConfigNonsense(t *testing.T) {
 		set  map[string]any
 		want []string
 	}{
-		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: `, "gpt_neox, llama, mistral, phi3"}},
+		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: gemma, gemma2, gemma3_text, `, "gpt_neox, llama, mistral, phi3"}},
 		{"gpt2", map[string]any{"model_type": nil}, []string{`model_type "" is not supported`}},
 		{"gpt2", map[string]any{"n_embd": -16}, []string{"n_embd is -16 (allowed: 1 to"}},
 		{"gpt2", map[string]any{"n_embd": 1 << 40, "n_layer": 1 << 40, "vocab_size": 1 << 40, "n_positions": 1 << 40, "n_inner": 1 << 40, "n_head": 1 << 40},
@@ -208,6 +208,14 @@ func TestConfigNonsense(t *testing.T) {
 			[]string{`rope_scaling: type "longrope" is not supported`}},
 		{"phi3", map[string]any{"rope_scaling": map[string]any{"type": "su"}}, []string{`rope_scaling: type "su" is not supported`}},
 		{"phi3", map[string]any{"partial_rotary_factor": 0.3}, []string{"rotary embedding of 1 values"}},
+		{"gemma", map[string]any{"hidden_activation": nil, "hidden_act": "silu"}, []string{`hidden_act "silu" without hidden_activation is not supported`}},
+		{"gemma", map[string]any{"model_type": "gemma3"}, []string{`model_type "gemma3" is not supported`}},
+		{"gemma2", map[string]any{"attn_logit_softcapping": -1, "final_logit_softcapping": 0, "query_pre_attn_scalar": 0},
+			[]string{"attn_logit_softcapping is -1", "final_logit_softcapping is 0", "query_pre_attn_scalar is 0"}},
+		{"gemma3", map[string]any{"use_bidirectional_attention": true}, []string{"use_bidirectional_attention=true is not supported"}},
+		{"gemma3", map[string]any{"sliding_window_pattern": 0}, []string{"sliding_window_pattern is 0"}},
+		{"gemma3", map[string]any{"rope_parameters": map[string]any{"full_attention": map[string]any{"rope_type": "longrope"}, "sliding_attention": map[string]any{"rope_theta": -1}}},
+			[]string{`rope_parameters: full_attention: type "longrope" is not supported`, "rope_parameters: sliding_attention: rope_theta is -1"}},
 		{"neox", map[string]any{"rotary_pct": 1.5}, []string{"rotary_pct is 1.5 (allowed: 0 to 1)"}},
 		{"neox", map[string]any{"rotary_pct": 0.4}, []string{"rotary embedding of 3 values"}},
 		{"neox", map[string]any{"hidden_act": 3}, []string{"hidden_act: 3 is not a text"}},

@@ -163,7 +163,7 @@ func (r *rope) read(sub *options) {
 
 // needed is a number that has no default.
 func (o *options) needed(name string, lo, hi float64) float64 {
-	if _, ok := o.fields[name]; !ok || o.null(name) {
+	if !o.has(name) {
 		o.fail("%s is missing", name)
 		return lo
 	}

@@ -294,6 +294,8 @@ BASE = {"vocab_size": V, "bos_token_id": V - 4, "eos_token_id": V - 1, "torch_dt
 GPT2 = {"model_type": "gpt2", "n_embd": D, "n_layer": 2, "n_head": 2, "n_positions": CTX, "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"}
 LLAMA = {"model_type": "llama", "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
          "intermediate_size": 40, "max_position_embeddings": CTX, "rms_norm_eps": 1e-6, "hidden_act": "silu"}
+GEMMA = {"hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "intermediate_size": 40,
+         "max_position_embeddings": CTX, "rms_norm_eps": 1e-6, "hidden_activation": "gelu_pytorch_tanh"}
 NEOX = {"model_type": "gpt_neox", "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48,
         "max_position_embeddings": CTX, "layer_norm_eps": 1e-5, "rotary_emb_base": 10000}
 MODELS = {  # name: (config, dtype, options)
@@ -318,6 +320,11 @@ MODELS = {  # name: (config, dtype, options)
                "tie_word_embeddings": True}, "BF16", {}),
     "phi3": ({**LLAMA, "model_type": "phi3", "rope_theta": 10000.0, "partial_rotary_factor": 0.5, "sliding_window": 6, "tie_word_embeddings": False},
              "BF16", {"windows": (6, 6)}),
+    "gemma": ({**GEMMA, "model_type": "gemma", "num_key_value_heads": 1, "hidden_act": "gelu", "rope_theta": 10000.0}, "BF16", {}),
+    "gemma2": ({**GEMMA, "model_type": "gemma2", "rope_theta": 10000.0, "query_pre_attn_scalar": 9, "sliding_window": 4, "attn_logit_softcapping": 1.5,
+                "final_logit_softcapping": 3.0}, "BF16", {"windows": (4, 0)}),
+    "gemma3": ({**GEMMA, "model_type": "gemma3_text", "rope_theta": 1000.0, "rope_local_base_freq": 100.0, "query_pre_attn_scalar": 12, "sliding_window": 4,
+                "sliding_window_pattern": 2, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}, "BF16", {"windows": (4, 0)}),
 }
 IDS = [V - 4, V - 3, 84, 258, 265, 266, 267, 258, 32, 109, V - 1, 84]
 
