@@ -18,6 +18,8 @@
 //	gemma         scaled embedding, one key/value head, head_dim, tied, BF16
 //	gemma2        soft caps, a window in the first layer, norms around sublayers, tied, BF16
 //	gemma3        norms of q and k, a window and a base of its own in the first layer, linear RoPE in the second, tied, BF16
+//	gpt-neo       a window in the second layer, tied, BF16
+//	opt           positions from row 2, relu, tied, BF16
 //	neox          parallel residual, a quarter of each head rotated
 //	neox-serial   serial residual, no attention bias, tied, BF16, two shards
 //

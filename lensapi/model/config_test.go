@@ -34,6 +34,8 @@ func TestWindows(t *testing.T) {
 		{`{"model_type":"gemma2","num_hidden_layers":5}`, []int{4096, 0, 4096, 0, 4096}},
 		{`{"model_type":"gemma3_text","num_hidden_layers":13,"sliding_window":512}`, []int{512, 512, 512, 512, 512, 0, 512, 512, 512, 512, 512, 0, 512}},
 		{`{"model_type":"gemma3_text","num_hidden_layers":3,"layer_types":["full_attention","full_attention","sliding_attention"]}`, []int{0, 0, 4096}},
+		{`{"model_type":"gpt_neo","num_layers":5,"attention_types":[[["global"],2],[["local","global","local"],1]],"window_size":7}`, []int{0, 0, 7, 0, 7}},
+		{`{"model_type":"opt","num_hidden_layers":2}`, nil},
 	} {
 		got, err := parseConfig([]byte(c.config))
 		if err != nil || !slices.Equal(got.Windows, c.want) {

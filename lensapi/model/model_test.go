@@ -162,7 +162,7 @@ func TestConfigNonsense(t *testing.T) {
 		set  map[string]any
 		want []string
 	}{
-		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: gemma, gemma2, gemma3_text, `, "gpt_neox, llama, mistral, phi3"}},
+		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: gemma, gemma2, gemma3_text, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, phi3, qwen2, qwen3)`}},
 		{"gpt2", map[string]any{"model_type": nil}, []string{`model_type "" is not supported`}},
 		{"gpt2", map[string]any{"n_embd": -16}, []string{"n_embd is -16 (allowed: 1 to"}},
 		{"gpt2", map[string]any{"n_embd": 1 << 40, "n_layer": 1 << 40, "vocab_size": 1 << 40, "n_positions": 1 << 40, "n_inner": 1 << 40, "n_head": 1 << 40},
@@ -216,6 +216,13 @@ func TestConfigNonsense(t *testing.T) {
 		{"gemma3", map[string]any{"sliding_window_pattern": 0}, []string{"sliding_window_pattern is 0"}},
 		{"gemma3", map[string]any{"rope_parameters": map[string]any{"full_attention": map[string]any{"rope_type": "longrope"}, "sliding_attention": map[string]any{"rope_theta": -1}}},
 			[]string{`rope_parameters: full_attention: type "longrope" is not supported`, "rope_parameters: sliding_attention: rope_theta is -1"}},
+		{"gpt-neo", map[string]any{"num_layers": 3}, []string{"attention_types has other than num_layers 3 layers"}},
+		{"gpt-neo", map[string]any{"attention_types": []any{[]any{[]string{"global", "sparse"}, 1}}}, []string{`attention_types: "sparse" is not supported (supported: global, local)`}},
+		{"gpt-neo", map[string]any{"attention_types": []any{[]any{1, "local"}}}, []string{"attention_types is not a list of pairs"}},
+		{"gpt-neo", map[string]any{"attention_types": []any{[]any{[]string{"global", "local"}, 1 << 40}}}, []string{"attention_types is not a list of pairs"}},
+		{"gpt-neo", map[string]any{"attention_layers": []string{"global", "global"}}, []string{"attention_layers differs from attention_types"}},
+		{"opt", map[string]any{"do_layer_norm_before": false, "_remove_final_layer_norm": true, "layer_norm_elementwise_affine": false, "word_embed_proj_dim": 8},
+			[]string{"do_layer_norm_before=false is not supported", "_remove_final_layer_norm=true is", "layer_norm_elementwise_affine=false is", "word_embed_proj_dim 8 is not supported (only hidden_size 16 is)"}},
 		{"neox", map[string]any{"rotary_pct": 1.5}, []string{"rotary_pct is 1.5 (allowed: 0 to 1)"}},
 		{"neox", map[string]any{"rotary_pct": 0.4}, []string{"rotary embedding of 3 values"}},
 		{"neox", map[string]any{"hidden_act": 3}, []string{"hidden_act: 3 is not a text"}},

@@ -325,6 +325,10 @@ MODELS = {  # name: (config, dtype, options)
                 "final_logit_softcapping": 3.0}, "BF16", {"windows": (4, 0)}),
     "gemma3": ({**GEMMA, "model_type": "gemma3_text", "rope_theta": 1000.0, "rope_local_base_freq": 100.0, "query_pre_attn_scalar": 12, "sliding_window": 4,
                 "sliding_window_pattern": 2, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}, "BF16", {"windows": (4, 0)}),
+    "gpt-neo": ({"model_type": "gpt_neo", "hidden_size": D, "num_layers": 2, "num_heads": 2, "max_position_embeddings": CTX, "window_size": 4,
+                 "attention_types": [[["global", "local"], 1]], "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}, "BF16", {"windows": (0, 4)}),
+    "opt": ({"model_type": "opt", "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 40, "max_position_embeddings": CTX,
+             "activation_function": "relu", "do_layer_norm_before": True, "word_embed_proj_dim": D}, "BF16", {}),
 }
 IDS = [V - 4, V - 3, 84, 258, 265, 266, 267, 258, 32, 109, V - 1, 84]
 
