@@ -346,7 +346,7 @@ func TestSites(t *testing.T) {
 
 // FuzzConfig: no config makes Load panic or allocate by its word alone, and what it accepts fits the tensors.
 func FuzzConfig(f *testing.F) {
-	for _, name := range []string{"gpt2", "llama-tied", "neox"} {
+	for _, name := range lenstest.Names() {
 		js, err := fs.ReadFile(lenstest.FS(name), "config.json")
 		if err != nil {
 			f.Fatal(err)
