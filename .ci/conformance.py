@@ -38,21 +38,16 @@ class GopherlensTests(jupyter_kernel_test.KernelTests):
     code_generate_error = "var none []int\nnone[3] = 1"
 
     completion_samples = [
-        {"text": "strings.ToUpp", "matches": {"ToUpper", "ToUpperSpecial"}},
+        {"text": 'import "strings"\nstrings.ToUpp', "matches": {"ToUpper", "ToUpperSpecial"}},
         {"text": "Disp", "matches": {"Display"}},
     ]
     complete_code_samples = ["x := 1", "func f() int {\n\treturn 1\n}", 'import "fmt"\nfmt.Println(1)', "// a remark", "type T struct{ A int }"]
     incomplete_code_samples = ["for i := 0; i < 3; i++ {", "f(1,", "s := `open", "if true {\n\tx := 1", "/* open"]
     invalid_code_samples = ["x := )", "func }", "var 1 = 2"]
-    code_inspect_sample = "strings.ToUpper"
+    code_inspect_sample = 'import "strings"\nstrings.ToUpper'
 
     code_history_pattern = "6 * 7"
     supported_history_operations = ("tail", "range", "search")
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.kc.execute_interactive('import "strings"', timeout=60)  # the samples are typed into a session that has begun
 
     def get_non_kernel_info_reply(self, timeout=None):
         return super().get_non_kernel_info_reply(timeout=timeout or jupyter_kernel_test.TIMEOUT)

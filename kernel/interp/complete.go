@@ -1,11 +1,13 @@
 package interp
 
 import (
+	"go/parser"
 	"go/scanner"
 	"go/token"
 	"go/types"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -39,13 +41,36 @@ func (s *Session) publish() {
 	s.view.Store(v)
 }
 
-// snapshot is the view together with the imports that src itself makes of
-// packages already loaded.
-func (s *Session) snapshot() *view {
-	if v := s.view.Load(); v != nil {
+// snapshot is the view together with the imports that src itself makes: a cell is completed before it has run. While another cell runs,
+// packages that no cell has imported yet stay unknown.
+func (s *Session) snapshot(src string) *view {
+	v := s.view.Load()
+	if v == nil {
+		v = &view{}
+	}
+	// What follows the imports need not be whole; what the parser has read of the file up to there counts.
+	f, _ := parser.ParseFile(token.NewFileSet(), "", "package main;"+src, parser.ImportsOnly)
+	if f == nil || len(f.Imports) == 0 || !s.mu.TryLock() {
 		return v
 	}
-	return &view{}
+	defer s.mu.Unlock()
+	own := &view{scope: v.scope, imports: maps.Clone(v.imports), values: v.values}
+	for _, im := range f.Imports {
+		path, err := strconv.Unquote(im.Path.Value)
+		if err != nil {
+			continue
+		}
+		pkg, err := s.importer().Import(path)
+		if err != nil {
+			continue
+		}
+		name := pkg.Name()
+		if im.Name != nil {
+			name = im.Name.Name
+		}
+		own.imports[name] = pkg
+	}
+	return own
 }
 
 // typeOf is the type of an expression in the snapshot, nil if it has none.
@@ -85,7 +110,7 @@ func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	}
 	out := kernel.Completions{Start: start, End: cursor}
 	prefix := before[start:]
-	v := s.snapshot()
+	v := s.snapshot(src)
 	rest := strings.TrimRight(before[:start], " \t\n")
 	if strings.HasSuffix(rest, ".") {
 		out.Items = v.members(operand(rest[:len(rest)-1]), prefix)

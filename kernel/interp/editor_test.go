@@ -41,6 +41,9 @@ counter := 3`)
 		{`import "le`, []string{"lens"}, nil},
 		{"import (\n\t\"fmt\"\n\t\"stri", []string{"strings"}, nil},
 		{"fmt.Pri", nil, []string{"Println"}},
+		{"import \"bytes\"\nbytes.ToUpp", []string{"ToUpper"}, nil}, // what the cell itself imports
+		{"import (\n\tb \"bytes\"\n)\nx := 1\nb.NewRea", []string{"NewReader"}, nil},
+		{"import \"no/such\"\nsuch.", nil, nil},
 		{"http.StatusOK", []string{"StatusOK"}, nil},
 		{"undefinedThing.", nil, nil},
 		{"", []string{"counter"}, []string{"cell__1"}},
