@@ -380,44 +380,83 @@ func (s *Store) List() ([]Info, error) {
 // Prefix finds the conversation of the space that has the longest prefix in common with ids, n tokens of it, the
 // most recently written if several do. It is nil, 0 if none shares the first token or the store is closed.
 func (s *Store) Prefix(sp Space, ids []int) (c *Conversation, n int) {
+	var newest time.Time
+	s.search(sp, ids, func(cand *Conversation, k int, updated time.Time) {
+		if k > n || k > 0 && k == n && updated.After(newest) {
+			c, n, newest = cand, k, updated
+		}
+	})
+	if c = s.whole(c); c == nil {
+		return nil, 0
+	}
+	return c, n
+}
+
+// Beginning finds the conversations of the space that begin with ids and go on, in no particular order.
+func (s *Store) Beginning(sp Space, ids []int) []*Conversation {
+	var found []*Conversation
+	s.search(sp, ids, func(cand *Conversation, k int, _ time.Time) {
+		if k == len(ids) && cand.Len() > k {
+			found = append(found, cand)
+		}
+	})
+	whole := found[:0]
+	for _, c := range found {
+		if c = s.whole(c); c != nil {
+			whole = append(whole, c)
+		}
+	}
+	return whole
+}
+
+// search shows every conversation of the space and how many tokens it has in common with ids. Only tokens are read.
+func (s *Store) search(sp Space, ids []int, show func(c *Conversation, common int, updated time.Time)) {
 	done, err := s.begin()
 	if err != nil {
-		return nil, 0
+		return
 	}
 	defer done()
 	all, err := s.all()
 	if err != nil {
 		s.report("%v", err)
-		return nil, 0
+		return
 	}
-	var newest time.Time
-	for _, cand := range all {
-		st, err := cand.snapshot()
-		if err != nil || cand.meta.Space != sp {
+	for _, c := range all {
+		st, err := c.snapshot()
+		if err != nil || c.meta.Space != sp {
 			continue
 		}
 		k := 0
 		for k < len(ids) && k < len(st.tokens) && ids[k] == st.tokens[k] {
 			k++
 		}
-		if k > n || k > 0 && k == n && st.updated.After(newest) {
-			c, n, newest = cand, k, st.updated
-		}
+		show(c, k, st.updated)
 	}
+}
+
+// whole is c with its records and events read; nil when it cannot be.
+func (s *Store) whole(c *Conversation) *Conversation {
 	if c == nil {
-		return nil, 0
+		return nil
 	}
-	if c, err = s.get(c.ID(), true); err != nil {
+	done, err := s.begin()
+	if err != nil {
+		return nil
+	}
+	defer done()
+	full, err := s.get(c.ID(), true)
+	if err != nil {
 		s.report("%v", err)
-		return nil, 0
+		return nil
 	}
-	return c, n
+	return full
 }
 
 // Delete removes a conversation: its tokens, records, events and tail at once, its blocks at a later Sweep if no
-// other conversation names them. ErrLocked while another process writes to it.
+// other conversation names them. One that cannot be read any more is put into quarantine instead. ErrLocked while
+// another process writes to it.
 func (s *Store) Delete(id string) error {
-	return s.withLock(id, func(c *Conversation) error {
+	err := s.withLock(id, func(c *Conversation) error {
 		tmp := tempName()
 		if err := s.disk.Rename(convPath(id), tmp); err != nil {
 			return err
@@ -430,6 +469,33 @@ func (s *Store) Delete(id string) error {
 		c.mu.Unlock()
 		return join(s.disk.SyncDir("conv"), s.disk.RemoveAll(tmp))
 	})
+	var damaged *CorruptError
+	if errors.As(err, &damaged) || errors.Is(err, ErrNotFound) {
+		return s.setAside(id, err)
+	}
+	return err
+}
+
+// setAside moves the folder of a conversation that fails to load with cause to quarantine; without a folder it returns cause.
+func (s *Store) setAside(id string, cause error) error {
+	done, err := s.begin()
+	if err != nil {
+		return err
+	}
+	defer done()
+	lock, err := s.disk.Lock("locks/" + dirName(id))
+	if err != nil {
+		return fmt.Errorf("conversation %s: %w", id, err)
+	}
+	defer lock.Close()
+	switch err := s.disk.Rename(convPath(id), fmt.Sprintf("quarantine/%s-%d", dirName(id), time.Now().UnixNano())); {
+	case errors.Is(err, fs.ErrNotExist):
+		return cause
+	case err != nil:
+		return fmt.Errorf("conversation %s: %w", id, err)
+	}
+	s.report("conversation %s could not be read and is in quarantine: %v", id, cause)
+	return s.disk.SyncDir("conv")
 }
 
 // Rename gives a conversation another id. ErrExists if that is taken, ErrLocked while another process writes.

@@ -12,6 +12,8 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrNotFound: no conversation of that id, or it was deleted while it was open.
 	ErrNotFound = errors.New("not found")
+	// ErrID: the id cannot name a conversation.
+	ErrID = errors.New("cannot name a conversation")
 	// ErrLocked: another process, or another Store of this one, is writing to the conversation.
 	ErrLocked = errors.New("another process is writing to it")
 	// ErrChanged: another process appended since the conversation was read; its new tokens are visible now.

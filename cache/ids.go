@@ -13,11 +13,11 @@ const maxIDLen = 64
 func checkID(id string) error {
 	const allowed = "allowed: 1 to 64 of letters, digits and . _ ~ -, not starting with a dot"
 	if id == "" || len(id) > maxIDLen {
-		return fmt.Errorf("conversation id has %d bytes (%s)", len(id), allowed)
+		return fmt.Errorf("an id of %d bytes %w (%s)", len(id), ErrID, allowed)
 	}
 	for i := 0; i < len(id); i++ {
 		if !isIDByte(id[i]) || i == 0 && id[i] == '.' {
-			return fmt.Errorf("conversation id %q cannot be used (%s)", id, allowed)
+			return fmt.Errorf("%q %w (%s)", id, ErrID, allowed)
 		}
 	}
 	return nil
