@@ -36,8 +36,8 @@ func TestBadInput(t *testing.T) {
 		"top":               {func() error { _, err := m.LogitLens(ctx, "a", lens.LensOptions{Top: 1001}); return err }, "1 to 1000", lens.Invalid},
 		"position":          {func() error { _, err := c.Click(c.Len()); return err }, "0 to", lens.NotFound},
 		"negative position": {func() error { _, err := c.Click(-2); return err }, "0 to", lens.NotFound},
-		"grid":              {func() error { _, err := c.Grid(5, 5); return err }, "0 to", lens.Invalid},
-		"residuals":         {func() error { _, err := c.Residuals(ctx, 0, 999); return err }, "0 to", lens.Invalid},
+		"grid":              {func() error { _, err := c.Grid(5, 5); return err }, "0 <=", lens.NotFound},
+		"residuals":         {func() error { _, err := c.Residuals(ctx, 0, 999); return err }, "0 <=", lens.NotFound},
 		"no such token":     {func() error { _, err := c.Find("Lima"); return err }, "Lima", lens.NotFound},
 		"no such model":     {func() error { _, err := lens.Load("/no/such/model"); return err }, "teach", lens.NotFound},
 		"no such name":      {func() error { _, err := m.Reopen("nobody"); return err }, "Conversations()", lens.NotFound},
@@ -47,6 +47,9 @@ func TestBadInput(t *testing.T) {
 			return err
 		}, "temperature", lens.Invalid},
 		"max tokens":         {func() error { _, err := m.NewChat(lens.ChatOptions{MaxTokens: -1}); return err }, "at least 1", lens.Invalid},
+		"empty message":      {func() error { _, err := c.Say(ctx, " \n"); return err }, "message is empty", lens.Invalid},
+		"long name":          {func() error { _, err := m.NewChat(lens.ChatOptions{ID: strings.Repeat("x", 49)}); return err }, "48", lens.Invalid},
+		"reserved name":      {func() error { _, err := m.NewChat(lens.ChatOptions{ID: "prompt-1"}); return err }, "prompt-", lens.Invalid},
 		"long message":       {func() error { _, err := c.Say(ctx, long); return err }, "are left", lens.Invalid},
 		"forgetting nothing": {func() error { return m.Forget("nobody") }, "nobody", lens.NotFound},
 	} {
@@ -139,7 +142,59 @@ func TestConversationOfAnotherModel(t *testing.T) {
 	if _, err := other.NewChat(lens.ChatOptions{ID: "x"}); err == nil || !strings.Contains(err.Error(), "another model") {
 		t.Errorf("begun: %v", err)
 	}
+	if err := other.Forget("x"); err == nil || !strings.Contains(err.Error(), "another model") {
+		t.Errorf("forgotten: %v", err)
+	}
 	if list := must(other.Conversations())(t); len(list) != 0 {
 		t.Errorf("listed: %v", list)
 	}
+}
+
+// An empty chat says so, whatever is asked of it.
+func TestEmptyConversation(t *testing.T) {
+	c := must(load(t, lens.Embedded).NewChat(lens.ChatOptions{}))(t)
+	_, click := c.Click(-1)
+	_, grid := c.Grid(0, 1)
+	_, rows := c.Residuals(context.Background(), 0, 1)
+	for _, err := range []error{click, grid, rows} {
+		if err == nil || !strings.Contains(err.Error(), "no tokens yet") {
+			t.Errorf("%v", err)
+		}
+	}
+	c.MIMEBundle()
+}
+
+// A conversation whose files are spoilt can be forgotten, and a prompt is captured again.
+func TestSpoiltConversation(t *testing.T) {
+	dir := t.TempDir()
+	m, err := lens.LoadWith(lens.Embedded, lens.LoadOptions{CacheDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	capitals(t, m, lens.ChatOptions{ID: "x"})
+	want := must(m.LogitLens(context.Background(), "The capital of Peru is", lens.LensOptions{}))(t)
+	files := must(filepath.Glob(filepath.Join(dir, "conv", "*", "metadata.json")))(t)
+	if len(files) != 2 {
+		t.Fatalf("conversations %v", files)
+	}
+	for _, path := range files {
+		if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after := loadIn(t, lens.Embedded, dir)
+	got := must(after.LogitLens(context.Background(), "The capital of Peru is", lens.LensOptions{}))(t)
+	if got.String() != want.String() {
+		t.Error("captured again, the prompt shows other numbers")
+	}
+	if _, err := after.NewChat(lens.ChatOptions{ID: "x"}); err == nil || !strings.Contains(err.Error(), "Forget") {
+		t.Errorf("a chat under a spoilt name: %v", err)
+	}
+	if err := after.Forget("x"); err != nil {
+		t.Error(err)
+	}
+	capitals(t, after, lens.ChatOptions{ID: "x"})
 }

@@ -2,7 +2,9 @@ package lens
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,9 +27,10 @@ type Sampling = forward.Sampling
 
 // ChatOptions chooses what NewChat and Complete leave to defaults. The zero value samples greedily.
 type ChatOptions struct {
-	// ID names the conversation in the cache; letters, digits and . _ ~ -, at most 64. Default: a name made when the first token is kept.
+	// ID names the conversation in the cache: up to 48 letters, digits and . _ -, not beginning with a dot. Default: a name made when the first token is kept.
 	// A chat under a name that exists begins again from the start: turns that repeat the kept ones are answered from the cache, and the first that differs
-	// moves the kept conversation to ID~1 (or ~2, ...) and goes its own way. So a notebook can be run again and again.
+	// moves the kept conversation to ID~1 (or ~2, ...) and goes its own way. So a notebook can be run again and again. While another program or chat
+	// writes under the name, the chat that differs goes on as ID~1 itself.
 	ID       string
 	System   string   // system message, for models whose chat template has one
 	Sampling Sampling // zero: greedy
@@ -38,15 +41,21 @@ type ChatOptions struct {
 
 const defaultMaxTokens = 128
 
+// nameForm leaves room for ~1 and what the cache allows besides; "" is no name.
+var nameForm = regexp.MustCompile(`^([A-Za-z0-9_-][A-Za-z0-9._-]{0,47})?$`)
+
 func (o *ChatOptions) check() error {
 	if o.MaxTokens == 0 {
 		o.MaxTokens = defaultMaxTokens
+	}
+	if !nameForm.MatchString(o.ID) || strings.HasPrefix(o.ID, promptPrefix) {
+		return invalidf("conversation name %q: use up to 48 letters, digits and . _ -, not beginning with a dot or with %q", o.ID, promptPrefix)
 	}
 	if o.MaxTokens < 1 {
 		return invalidf("max tokens %d: ask for at least 1", o.MaxTokens)
 	}
 	if err := o.Sampling.Validate(); err != nil {
-		return wrap(Invalid, err, "sampling")
+		return wrap(Invalid, err, "chat options")
 	}
 	return checkTop(&o.Top)
 }
@@ -88,7 +97,7 @@ func (m *Model) newConversation(opt ChatOptions) (*Conversation, error) {
 		case err == nil:
 			return nil, invalidf("conversation %q belongs to another model or tokenizer (model %.12s, this one is %.12s): choose another name", opt.ID, kept.Space().Model, m.digest)
 		case !isNotFound(err):
-			return nil, wrap(Invalid, err, "conversation %q", opt.ID)
+			return nil, wrap(Unavailable, err, "conversation %q (Forget gives the name free)", opt.ID)
 		}
 	}
 	return c, nil
@@ -98,8 +107,8 @@ func (m *Model) newConversation(opt ChatOptions) (*Conversation, error) {
 func (m *Model) Reopen(id string) (*Conversation, error) {
 	kept, err := m.store.Conversation(id)
 	if err != nil {
-		if isNotFound(err) {
-			return nil, wrap(NotFound, err, "reopening %q: Conversations() lists what is kept", id)
+		if isNotFound(err) || errors.Is(err, cache.ErrID) {
+			return nil, notFoundf("no conversation %q is kept: Conversations() lists those that are", id)
 		}
 		return nil, wrap(Unavailable, err, "reopening %q", id)
 	}
@@ -110,11 +119,11 @@ func (m *Model) Reopen(id string) (*Conversation, error) {
 	if err != nil {
 		return nil, wrap(Unavailable, err, "reopening %q", id)
 	}
-	c := &Conversation{m: m, opt: ChatOptions{ID: id}, kept: kept}
+	c := &Conversation{m: m, kept: kept}
 	c.ids, c.events = dropUnread(kept.Tokens(), events)
 	for _, e := range events {
 		if e.Sampling != nil {
-			c.opt.Sampling, c.opt.MaxTokens = *e.Sampling, e.Max // goes on as it was
+			c.opt.Sampling, c.opt.MaxTokens, c.opt.Top = *e.Sampling, e.Max, e.Top // goes on as it was
 		}
 	}
 	return c, c.opt.check()
@@ -127,7 +136,7 @@ type ConversationInfo struct {
 	Tokens  int       `json:"total_tokens"`
 }
 
-// Conversations lists what the cache keeps for this model, newest first.
+// Conversations lists the conversations that the cache keeps for this model, newest first; prompts that LogitLens captured are not among them.
 func (m *Model) Conversations() ([]ConversationInfo, error) {
 	infos, err := m.store.List()
 	if err != nil {
@@ -135,7 +144,7 @@ func (m *Model) Conversations() ([]ConversationInfo, error) {
 	}
 	var out []ConversationInfo
 	for _, i := range infos {
-		if i.Space == m.space {
+		if i.Space == m.space && !strings.HasPrefix(i.ID, promptPrefix) {
 			out = append(out, ConversationInfo{i.ID, i.Created, i.Tokens})
 		}
 	}
@@ -143,11 +152,21 @@ func (m *Model) Conversations() ([]ConversationInfo, error) {
 	return out, nil
 }
 
-// Forget deletes a conversation from the cache.
+// Forget deletes a conversation of this model from the cache, with the residual rows that no other conversation shares.
 func (m *Model) Forget(id string) error {
-	err := m.store.Delete(id)
-	if isNotFound(err) {
-		return wrap(NotFound, err, "forgetting %q", id)
+	kept, err := m.store.Conversation(id)
+	if err == nil && kept.Space() != m.space {
+		return invalidf("conversation %q belongs to another model or tokenizer (model %.12s, this one is %.12s)", id, kept.Space().Model, m.digest)
+	}
+	if errors.Is(err, cache.ErrID) {
+		return notFoundf("no conversation %q is kept: Conversations() lists those that are", id)
+	}
+	err = m.store.Delete(id) // also one that could not be read
+	switch {
+	case isNotFound(err):
+		return notFoundf("no conversation %q is kept: Conversations() lists those that are", id)
+	case err == nil:
+		_, err = m.store.Sweep()
 	}
 	return wrap(Unavailable, err, "forgetting %q", id)
 }
@@ -190,20 +209,31 @@ func (c *Conversation) history() history {
 	return readHistory(events, ids, c.m.tok.Decode)
 }
 
+// checkRange refuses positions that a conversation of n tokens does not have.
+func checkRange(from, to, n int) error {
+	switch {
+	case n == 0:
+		return notFoundf("the conversation has no tokens yet: say something first")
+	case from < 0 || to > n || from >= to:
+		return notFoundf("positions %d to %d: the conversation has %d tokens, so ask for 0 <= from < to <= %d", from, to, n, n)
+	}
+	return nil
+}
+
 // Grid is the logit lens of positions from to to-1 of the conversation, from the cache.
 func (c *Conversation) Grid(from, to int) (*Grid, error) {
 	kept, ids, _ := c.snapshot()
-	if from < 0 || to > len(ids) || from >= to {
-		return nil, invalidf("positions %d to %d: the conversation has positions 0 to %d, and the first must be before the second", from, to, len(ids)-1)
+	if err := checkRange(from, to, len(ids)); err != nil {
+		return nil, err
 	}
-	return c.m.grid(kept, from, to, len(ids), c.opt.Top)
+	return c.m.grid(kept, ids, from, to, c.opt.Top)
 }
 
 // Residuals reads the residual stream at positions from to to-1 back. Rows that the cache has lost are computed again.
 func (c *Conversation) Residuals(ctx context.Context, from, to int) (*Residuals, error) {
 	kept, ids, _ := c.snapshot()
-	if from < 0 || to > len(ids) || from >= to {
-		return nil, invalidf("positions %d to %d: the conversation has positions 0 to %d, and the first must be before the second", from, to, len(ids)-1)
+	if err := checkRange(from, to, len(ids)); err != nil {
+		return nil, err
 	}
 	data, err := kept.Rows(ctx, from, to, c.m.residuals)
 	if err != nil {
@@ -224,35 +254,67 @@ func (c *Conversation) Find(text string) (int, error) {
 	return 0, notFoundf("no token of the conversation reads %q", want)
 }
 
-// branch leaves what kept holds beyond ids to a conversation of its own, named ID~1 or the next free, and goes on with ids alone. Caller holds say.
-func (c *Conversation) branch(ctx context.Context) error {
+// branch gives the conversation a kept one of its own that holds ids and no more. With mine the kept one is claimed: what it holds beyond is moved to
+// ID~1, or the next free name, if there are answers in it, and the conversation keeps its name. Otherwise somebody else is writing there, and the
+// conversation itself goes on under the next free name. Nothing changes when it fails. Caller holds say.
+func (c *Conversation) branch(ctx context.Context, mine bool) error {
 	kept, ids, events := c.snapshot()
+	own, err := c.fork(ctx)
+	if err != nil {
+		return err
+	}
 	id := kept.ID()
-	var err error
-	for n := 1; ; n++ {
-		if err = c.m.store.Rename(id, fmt.Sprintf("%s~%d", id, n)); !isExists(err) {
-			break
+	if mine {
+		var all []event
+		if all, err = decodeEvents(kept.Events()); err == nil && !answers(all, len(events), len(ids), kept.Len()) {
+			err = c.m.store.Delete(id)
+		} else {
+			err = c.m.moveAside(kept)
 		}
+		if err == nil {
+			err = c.m.store.Rename(own.ID(), id)
+		}
+		mine = !conflict(err)
+	}
+	if !mine {
+		err = c.m.moveAside(own, id)
 	}
 	if err != nil {
-		return err
-	}
-	own, err := c.m.store.Create(id, c.m.space)
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		if err := own.AddEvent(e.encode()); err != nil {
-			return err
-		}
-	}
-	if err := c.copyTokens(ctx, own, kept, 0, len(ids)); err != nil {
-		return err
+		return errors.Join(err, c.m.store.Delete(own.ID()))
 	}
 	c.mu.Lock()
 	c.kept = own
 	c.mu.Unlock()
 	return nil
+}
+
+// fork is an unnamed copy of the conversation: its tokens, then its events.
+func (c *Conversation) fork(ctx context.Context) (*cache.Conversation, error) {
+	kept, ids, events := c.snapshot()
+	own, err := c.m.store.Create("", c.m.space)
+	if err != nil {
+		return nil, err
+	}
+	err = c.copyTokens(ctx, own, kept, 0, len(ids))
+	for _, e := range events {
+		if err == nil {
+			err = own.AddEvent(e.encode())
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.m.store.Delete(own.ID()))
+	}
+	return own, nil
+}
+
+// moveAside renames a kept conversation to its name (or the one given) with ~1, or the next free number.
+func (m *Model) moveAside(c *cache.Conversation, name ...string) error {
+	base, _, _ := strings.Cut(append(name, c.ID())[0], "~")
+	for n := 1; ; n++ {
+		if err := m.store.Rename(c.ID(), fmt.Sprintf("%s~%d", base, n)); !isExists(err) {
+			return err
+		}
+	}
 }
 
 // copyTokens appends tokens from to to-1 of src to dst, with what was seen of them: exact records, and rows with the same bits.

@@ -54,7 +54,7 @@ func grids(t *testing.T, c *lens.Conversation) string {
 // What a chat shows must be what one pass over the same ids shows, to the bit: prefill and decode, first run and cache are one computation.
 func TestChatEqualsOnePass(t *testing.T) {
 	c := capitals(t, load(t, lens.Embedded), lens.ChatOptions{})
-	fresh := must(load(t, lens.Embedded).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
+	fresh := must(must(reference())(t).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
 	want, err := json.Marshal(fresh)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestDifferentTurnBranchesAndKeepsTheOldOne(t *testing.T) {
 	if again := must(m.Reopen("x"))(t); grids(t, again) != grids(t, c) {
 		t.Error("the conversation reopened differs from the live one")
 	}
-	want := must(load(t, lens.Embedded).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
+	want := must(must(reference())(t).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
 	if b, _ := json.Marshal(want); string(b) != grids(t, c) {
 		t.Error("the branch differs from one pass over its ids")
 	}
@@ -247,7 +247,7 @@ func TestInterruptKeepsWhatWasWritten(t *testing.T) {
 		t.Errorf("after %d tokens the last is %+v", n, last)
 	}
 	must(c.Say(context.Background(), "And its currency?"))(t)
-	want := must(load(t, lens.Embedded).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
+	want := must(must(reference())(t).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
 	if b, _ := json.Marshal(want); string(b) != grids(t, c) {
 		t.Error("after an interrupt the lens differs from one pass over the ids")
 	}
@@ -393,7 +393,7 @@ func TestInterruptedCaptureGoesOn(t *testing.T) {
 		t.Skip("the capture was over before the interrupt")
 	}
 	got := must(m.LogitLensIDs(context.Background(), ids, lens.LensOptions{}))(t)
-	want := must(load(t, lens.Embedded).LogitLensIDs(context.Background(), ids, lens.LensOptions{}))(t)
+	want := must(must(reference())(t).LogitLensIDs(context.Background(), ids, lens.LensOptions{}))(t)
 	if !reflect.DeepEqual(got.Cells, want.Cells) {
 		t.Error("the numbers differ from those of one uninterrupted capture")
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
@@ -18,8 +19,23 @@ func TestMain(m *testing.M) {
 		chatForever(dir)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if m, err := reference(); err == nil {
+		dir := m.Status().Cache.Dir
+		m.Close()
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
+
+// reference is a model with a cache of its own, for all tests that compare a conversation with one pass over its ids.
+var reference = sync.OnceValues(func() (*lens.Model, error) {
+	dir, err := os.MkdirTemp("", "lens")
+	if err != nil {
+		return nil, err
+	}
+	return lens.LoadWith(lens.Embedded, lens.LoadOptions{CacheDir: dir})
+})
 
 // chatForever writes the id of every token to stdout once it is acknowledged.
 func chatForever(dir string) {
@@ -88,7 +104,7 @@ func TestKilledChat(t *testing.T) {
 			t.Error("reopening ran the model")
 		}
 		shown := grids(t, c)
-		want := must(load(t, lens.Embedded).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
+		want := must(must(reference())(t).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)
 		if b, _ := json.Marshal(want); string(b) != shown {
 			t.Error("the lens of what was kept differs from a fresh one")
 		}

@@ -36,5 +36,5 @@
 // Every error is an [*Error]: one line that names what was wrong and what is allowed, and a [Code]. A cancelled context gives [Interrupted] and loses nothing
 // that was acknowledged. Bad input changes nothing.
 //
-// Left to others: HTTP (lensapi/httpapi), the notebook (kernel), drawing (plots), storage (cache), arithmetic (lensapi/forward).
+// Left to others: the notebook (kernel), drawing (plots), storage (cache), arithmetic (lensapi/forward).
 package lens

@@ -23,6 +23,7 @@ type event struct {
 	End      int               `json:"end,omitempty"`   // of an eventGenerated: the position after its last
 	Sampling *forward.Sampling `json:"sampling,omitempty"`
 	Max      int               `json:"max_tokens,omitempty"`
+	Top      int               `json:"top,omitempty"` // candidates kept per cell
 	Stop     Stop              `json:"stop,omitempty"`
 }
 
@@ -111,21 +112,33 @@ func readHistory(events []event, ids []int, decode func([]int) string) history {
 	return h
 }
 
-// dropUnread leaves out a last message that the model had not read to its end when the process was killed: nobody was told that it was said.
+// dropUnread leaves out what follows the last answer without an answer of its own: a message that the model was reading, or had just read, when the
+// process was killed. Nobody was told that it was said. Events come after the tokens they describe, and the first token of an answer after them.
 func dropUnread(ids []int, events []event) ([]int, []event) {
-	last := len(events)
-	for last > 0 && events[last-1].Kind == eventGenerate && events[last-1].Start > len(ids) {
-		last--
-	}
-	first, start, end := last, len(ids), 0
-	for first > 0 && events[first-1].Kind == eventMessage {
-		first--
-		for _, s := range events[first].Segments {
-			start, end = min(start, s.Start), max(end, s.End)
+	n, end := 0, 0 // events and tokens that stay
+	for i, e := range events {
+		switch e.Kind {
+		case eventPrompt:
+			n, end = i+1, len(ids)
+		case eventGenerate:
+			if e.Start < len(ids) {
+				n, end = i+1, len(ids)
+			}
+		case eventGenerated:
+			if e.End <= len(ids) {
+				n, end = i+1, e.End
+			}
 		}
 	}
-	if end <= len(ids) {
-		return ids, events
+	return ids[:end:end], events[:n:n]
+}
+
+// answers says whether tokens of an answer stand at position n or after, among events[from:].
+func answers(events []event, from, n, tokens int) bool {
+	for _, e := range events[min(from, len(events)):] {
+		if e.Kind == eventGenerate && e.Start >= n && e.Start < tokens {
+			return true
+		}
 	}
-	return ids[:start:start], events[:first:first]
+	return false
 }

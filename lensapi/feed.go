@@ -3,6 +3,7 @@ package lens
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
@@ -26,9 +27,7 @@ func (m *Model) newFeeder(k int) *feeder { return &feeder{m: m, sess: m.run.NewS
 // A failed feeder must be dropped: the model may have read further than sink knows.
 func (f *feeder) feed(ctx context.Context, ids []int, sink func(toks []cache.Token, resid []float32) error) error {
 	n, d := len(f.m.rowNames), f.m.cfg.DModel
-	for len(ids) > 0 {
-		part := ids[:min(chunk, len(ids))]
-		ids = ids[len(part):]
+	for part := range slices.Chunk(ids, chunk) {
 		at := f.sess.Len()
 		trace, err := f.sess.Extend(ctx, part)
 		if err != nil {
@@ -66,11 +65,15 @@ func (f *feeder) reread(ctx context.Context, ids []int) error {
 		return nil
 	}
 	n, d := len(f.m.rowNames), f.m.cfg.DModel
-	trace, err := f.sess.Extend(ctx, ids)
-	if err != nil {
-		return err
+	var trace *forward.Trace
+	for part := range slices.Chunk(ids, chunk) {
+		var err error
+		if trace, err = f.sess.Extend(ctx, part); err != nil {
+			return err
+		}
 	}
-	if f.last, err = f.m.run.Logits(ctx, trace.Resid[(len(ids)-1)*n*d:]); err != nil {
+	var err error
+	if f.last, err = f.m.run.Logits(ctx, trace.Resid[(trace.Tokens-1)*n*d:]); err != nil {
 		return err
 	}
 	f.rows, err = lensRows(f.last, n, f.k)

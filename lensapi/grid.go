@@ -3,6 +3,7 @@ package lens
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -75,24 +76,25 @@ type Grid struct {
 	Model       string   `json:"model"`
 	ModelDigest string   `json:"model_digest"`
 	Variant     Variant  `json:"variant"`
-	BOS         bool     `json:"bos"`    // whether the first token fed is the model's beginning-of-sequence token
-	IDs         []int    `json:"ids"`    // exactly the ids fed
-	Tokens      []string `json:"tokens"` // their texts
-	Rows        []string `json:"rows"`   // embed, 0_post, ...: the order of the residual stream
-	Cells       [][]Cell `json:"cells"`  // [row][position]
-	first       int      // position of the first column, when the grid is a part of a conversation
+	BOS         bool     `json:"bos"`             // whether the first token fed is the model's beginning-of-sequence token
+	First       int      `json:"first,omitempty"` // position of the first column: 0, unless the grid is a part of a conversation
+	IDs         []int    `json:"ids"`             // exactly the ids of the columns
+	Tokens      []string `json:"tokens"`          // their texts
+	Rows        []string `json:"rows"`            // embed, 0_post, ...: the order of the residual stream
+	Cells       [][]Cell `json:"cells"`           // [row][position]
 	glyphs      func(id int) string
 	dVocab      int
 }
 
-func (m *Model) newGrid(ids []int) *Grid {
-	g := &Grid{Model: m.name, ModelDigest: m.digest, Variant: Normed, IDs: ids, Rows: m.rowNames,
+// newGrid is a grid without cells for positions from to to-1 of ids.
+func (m *Model) newGrid(ids []int, from, to int) *Grid {
+	g := &Grid{Model: m.name, ModelDigest: m.digest, Variant: Normed, First: from, IDs: slices.Clone(ids[from:to]), Rows: m.Rows(),
 		Cells: make([][]Cell, len(m.rowNames)), glyphs: m.glyphs, dVocab: m.cfg.DVocab}
-	for _, id := range ids {
+	for _, id := range g.IDs {
 		g.Tokens = append(g.Tokens, m.token(id).Text())
 	}
 	bos, ok := m.tok.BOS()
-	g.BOS = ok && len(ids) > 0 && ids[0] == bos
+	g.BOS = ok && ids[0] == bos
 	return g
 }
 
@@ -121,19 +123,20 @@ func (m *Model) cells(rec record, next *record, nextID, top int) []Cell {
 // Heatmap draws the grid: rows bottom-up, the input token below each column, the actual next token above (with * where the model's own first choice was right),
 // the first choice of each cell as text, and colour by scale.
 func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
-	h := plots.Heatmap{Title: "Logit lens (" + string(g.Variant) + ")", Caption: g.caption(), Rows: g.Rows, Scale: scale, Max: float64(g.dVocab)}
+	h := plots.Heatmap{Title: "Logit lens (" + string(g.Variant) + ")", Caption: g.caption(), Rows: g.Rows, Scale: scale}
 	switch scale {
 	case plots.Probability:
 		h.Label = "probability of the token shown"
 	case plots.Rank:
 		h.Label = "rank of the model's own first choice"
+		h.Max = float64(g.dVocab)
 	case plots.Entropy:
 		h.Max = math.Log(float64(g.dVocab)) // the entropy of knowing nothing
 	}
 	for p := range g.IDs {
-		col := plots.Column{Position: g.first + p, Below: g.glyphs(g.IDs[p])}
+		col := plots.Column{Position: g.First + p, Below: g.show(g.IDs[p], g.Tokens[p])}
 		if n := g.Cells[len(g.Cells)-1][p].Next; n != nil {
-			col.Above = g.glyphs(n.ID)
+			col.Above = g.show(n.ID, fmt.Sprintf("⟨id %d⟩", n.ID))
 			col.Hit = n.Rank == 1
 		}
 		h.Columns = append(h.Columns, col)
@@ -141,7 +144,7 @@ func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
 	for _, row := range g.Cells {
 		line := make([]plots.Cell, len(row))
 		for p, c := range row {
-			line[p] = plots.Cell{Text: g.glyphs(c.Top[0].ID), Value: c.value(scale)}
+			line[p] = plots.Cell{Text: g.show(c.Top[0].ID, c.Top[0].Token), Value: c.value(scale)}
 		}
 		h.Cells = append(h.Cells, line)
 	}
@@ -174,20 +177,29 @@ func (c Cell) value(s plots.Scale) float64 {
 
 // MIMEBundle shows the grid as its table in text and the heatmap coloured by probability.
 func (g *Grid) MIMEBundle() map[string]any {
-	b := map[string]any{}
-	if fig, err := g.Heatmap(plots.Probability); err == nil {
-		b = fig.MIMEBundle()
+	fig, err := g.Heatmap(plots.Probability)
+	if err != nil {
+		return map[string]any{"text/plain": g.String() + "\n" + err.Error() + "\n"}
 	}
+	b := fig.MIMEBundle()
 	b["text/plain"] = g.String()
 	return b
+}
+
+// show is the display form of a token; a grid that was read from JSON has only the text.
+func (g *Grid) show(id int, text string) string {
+	if g.glyphs != nil {
+		return g.glyphs(id)
+	}
+	return text
 }
 
 func (g *Grid) caption() string {
 	bos := "no BOS"
 	if g.BOS {
-		bos = "BOS " + g.Tokens[0]
+		bos = "BOS"
 	}
-	return fmt.Sprintf("%s (%s) · lens %s · %s", g.Model, g.ModelDigest[:12], g.Variant, bos)
+	return fmt.Sprintf("%s (%.12s) · lens %s · %s", g.Model, g.ModelDigest, g.Variant, bos)
 }
 
 // String is the grid as a table: one line a row, the model's own output on top, the first choice and its probability in each cell.
@@ -200,14 +212,14 @@ func (g *Grid) String() string {
 		var t table
 		head := []string{"row"}
 		for p := from; p < to; p++ {
-			head = append(head, fmt.Sprintf("%d %s", g.first+p, g.glyphs(g.IDs[p])))
+			head = append(head, fmt.Sprintf("%d %s", g.First+p, g.show(g.IDs[p], g.Tokens[p])))
 		}
 		t.add(head...)
 		for i := len(g.Rows) - 1; i >= 0; i-- {
 			line := []string{g.Rows[i]}
 			for p := from; p < to; p++ {
 				top := g.Cells[i][p].Top[0]
-				line = append(line, g.glyphs(top.ID)+" "+prob(top.Logprob))
+				line = append(line, g.show(top.ID, top.Token)+" "+prob(top.Logprob))
 			}
 			t.add(line...)
 		}

@@ -16,9 +16,9 @@ type BOS string
 
 // The choices of BOS.
 const (
-	BOSAuto BOS = ""    // as the checkpoint's own tokenizer does; ids given as ids are fed as they are
-	BOSYes  BOS = "yes" // always; an error when the tokenizer has none
-	BOSNo   BOS = "no"  // never
+	BOSAuto BOS = "auto" // the default: as the checkpoint's own tokenizer does; ids given as ids are fed as they are
+	BOSYes  BOS = "yes"  // always; an error when the tokenizer has none
+	BOSNo   BOS = "no"   // never
 )
 
 // LensOptions chooses what LogitLens leaves to defaults. The zero value is usual.
@@ -39,7 +39,7 @@ func (o *LensOptions) check() error {
 	}
 	switch o.BOS {
 	case BOSAuto, BOSYes, BOSNo:
-	case "auto":
+	case "":
 		o.BOS = BOSAuto
 	default:
 		return invalidf("bos %q: use auto, yes or no", o.BOS)
@@ -92,7 +92,7 @@ func (m *Model) LogitLensIDs(ctx context.Context, ids []int, opt LensOptions) (*
 	if err != nil {
 		return nil, wrap(Unavailable, err, "logit lens of %d tokens", len(ids))
 	}
-	return m.grid(conv, 0, len(ids), len(ids), opt.Top)
+	return m.grid(conv, ids, 0, len(ids), opt.Top)
 }
 
 // captured returns a conversation that begins with ids and has the lens of each with at least top candidates: one that the cache knows, or a new one.
@@ -104,7 +104,7 @@ func (m *Model) captured(ctx context.Context, ids []int, top int) (*cache.Conver
 	}
 	keep := max(top, defaultTop)
 	c, err := m.capture(ctx, promptID(m.space, ids, keep), ids, keep)
-	if errors.Is(err, cache.ErrLocked) || errors.Is(err, cache.ErrChanged) {
+	if conflict(err) {
 		return m.capture(ctx, "", ids, keep) // another process is at the same prompt: a copy does no harm
 	}
 	return c, err
@@ -114,7 +114,7 @@ func (m *Model) captured(ctx context.Context, ids []int, top int) (*cache.Conver
 func (m *Model) capture(ctx context.Context, id string, ids []int, keep int) (*cache.Conversation, error) {
 	c, err := m.store.Create(id, m.space)
 	if errors.Is(err, cache.ErrExists) {
-		if c, err = m.store.Conversation(id); err == nil && (commonPrefix(c.Tokens(), ids) < c.Len() || !m.holds(c, c.Len(), keep)) {
+		if c, err = m.store.Conversation(id); err != nil || commonPrefix(c.Tokens(), ids) < c.Len() || !m.holds(c, c.Len(), keep) {
 			if err = m.store.Delete(id); err == nil {
 				c, err = m.store.Create(id, m.space)
 			}
@@ -150,6 +150,9 @@ func (m *Model) holds(c *cache.Conversation, n, top int) bool {
 	return true
 }
 
+// promptPrefix begins the names of captured prompts, which are no conversations of anybody.
+const promptPrefix = "prompt-"
+
 // promptID names the capture of a prompt by what it depends on, so that the same prompt is kept once.
 func promptID(sp cache.Space, ids []int, k int) string {
 	h := sha256.New()
@@ -157,20 +160,18 @@ func promptID(sp cache.Space, ids []int, k int) string {
 	for _, id := range ids {
 		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(id)))
 	}
-	return "prompt-" + hex.EncodeToString(h.Sum(nil)[:12])
+	return promptPrefix + hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-// grid reads the lens of positions from to to-1 back from a conversation; known is how many of its tokens count, so that a longer conversation that
-// shares a prefix does not lend the last position its own next token.
-func (m *Model) grid(c *cache.Conversation, from, to, known, top int) (*Grid, error) {
-	ids := c.Tokens()
-	g := m.newGrid(ids[from:to])
-	g.first = from
+// grid reads the lens of positions from to to-1 back from a conversation that begins with ids. Only those count, so that a longer conversation that shares
+// a prefix does not lend the last position its own next token.
+func (m *Model) grid(c *cache.Conversation, ids []int, from, to, top int) (*Grid, error) {
+	g := m.newGrid(ids, from, to)
 	for i := range g.Cells {
 		g.Cells[i] = make([]Cell, to-from)
 	}
 	for p := from; p < to; p++ {
-		col, err := m.column(c, ids[:known], p, top)
+		col, err := m.column(c, ids, p, top)
 		if err != nil {
 			return nil, err
 		}

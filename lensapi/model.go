@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gopherlens/gopherlens/cache"
@@ -131,7 +132,7 @@ func displayName(name string) string {
 }
 
 // Close gives the model's share of the cache back. The model must not be used after it.
-func (m *Model) Close() error { return m.free() }
+func (m *Model) Close() error { return wrap(Unavailable, m.free(), "closing the cache") }
 
 // Name is the name the model was loaded by: for a folder, the folder's own name.
 func (m *Model) Name() string { return m.name }
@@ -143,7 +144,11 @@ func (m *Model) Digest() string { return m.digest }
 func (m *Model) Rows() []string { return append([]string(nil), m.rowNames...) }
 
 // Config says the model's family and sizes.
-func (m *Model) Config() model.Config { return m.cfg }
+func (m *Model) Config() model.Config {
+	c := m.cfg
+	c.EOS, c.Windows = slices.Clone(c.EOS), slices.Clone(c.Windows)
+	return c
+}
 
 // String is one line about the model.
 func (m *Model) String() string {
@@ -187,7 +192,7 @@ type Status struct {
 	Forward forward.Stats `json:"forward"` // passes and tokens fed since Load: zero when all came from the cache
 }
 
-// Status is cheap to call.
+// Status is cheap to call but for the first time, when the blocks on disk are counted.
 func (m *Model) Status() Status { return Status{m.store.Status(), m.run.Stats()} }
 
 // String is the status for people.
@@ -203,7 +208,7 @@ type Residuals struct {
 	Data      []float32
 }
 
-// At returns one row at one position, [d_model].
+// At returns one row at one position, [d_model]. Like an index of a slice, it panics out of range.
 func (r *Residuals) At(row, position int) []float32 {
 	i := (position*len(r.Rows) + row) * r.DModel
 	return r.Data[i : i+r.DModel]

@@ -14,14 +14,14 @@ func (g *Grid) HTML(w io.Writer) error {
 }
 
 var gridHTML = template.Must(template.New("grid").Funcs(template.FuncMap{
-	"glyphs":  func(g *Grid, id int) string { return g.glyphs(id) },
+	"glyphs":  func(g *Grid, id int) string { return g.show(id, fmt.Sprintf("⟨id %d⟩", id)) },
 	"caption": (*Grid).caption,
 	"shade": func(c Cell) template.CSS {
 		return template.CSS(fmt.Sprintf("rgba(0,125,156,%.3f)", 0.75*math.Exp(c.Top[0].Logprob)))
 	},
 	"prob":   prob,
 	"detail": func(g *Grid, c Cell) string { return g.detail(c) },
-	"pos":    func(g *Grid, p int) int { return g.first + p },
+	"pos":    func(g *Grid, p int) int { return g.First + p },
 	"topDown": func(g *Grid) []int { // the model's own output on top, as in the picture
 		out := make([]int, len(g.Rows))
 		for i := range out {
@@ -58,11 +58,11 @@ small { display: block; opacity: .65; font-weight: 400; }
 func (g *Grid) detail(c Cell) string {
 	var b strings.Builder
 	for _, t := range c.Top {
-		fmt.Fprintf(&b, "%d. %s  p %.4f  logit %.3f  id %d\n", t.Rank, g.glyphs(t.ID), math.Exp(t.Logprob), t.Logit, t.ID)
+		fmt.Fprintf(&b, "%d. %s  p %.4f  logit %.3f  id %d\n", t.Rank, g.show(t.ID, t.Token), math.Exp(t.Logprob), t.Logit, t.ID)
 	}
 	fmt.Fprintf(&b, "entropy %.3f, KL %.3f, log-partition %.3f", c.Entropy, c.KL, c.LogPartition)
 	if c.Next != nil {
-		fmt.Fprintf(&b, "\nactual next %s: p %.4f, rank %d", g.glyphs(c.Next.ID), math.Exp(c.Next.Logprob), c.Next.Rank)
+		fmt.Fprintf(&b, "\nactual next %s: p %.4f, rank %d", g.show(c.Next.ID, fmt.Sprintf("⟨id %d⟩", c.Next.ID)), math.Exp(c.Next.Logprob), c.Next.Rank)
 	}
 	return b.String()
 }

@@ -1,9 +1,9 @@
 package lens
 
 import (
-	"bytes"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/gopherlens/gopherlens/cache"
@@ -33,13 +33,16 @@ type Reply struct {
 // String is the text.
 func (r *Reply) String() string { return r.Text }
 
-// Say adds a message of the user and lets the model answer. If it is interrupted, what was written so far is kept and the conversation can go on.
+// Say adds a message of the user and lets the model answer. If it is interrupted, the part of the answer that was written is kept and the conversation can go
+// on; if there was none yet, the conversation is as if nothing had been said.
+//
+// The model's special tokens are recognised in text, as everywhere: a message that spells out the markup of turns is read as such.
 func (c *Conversation) Say(ctx context.Context, text string) (*Reply, error) {
 	return c.SayEach(ctx, text, nil)
 }
 
 // SayEach is Say that calls each with every token of the answer as it comes: when each is called, the token and its lens are safe in the cache.
-// An error of each ends the answer.
+// An error of each ends the answer and is returned as it is.
 func (c *Conversation) SayEach(ctx context.Context, text string, each func(Token) error) (*Reply, error) {
 	c.say.Lock()
 	defer c.say.Unlock()
@@ -48,16 +51,18 @@ func (c *Conversation) SayEach(ctx context.Context, text string, each func(Token
 	if len(ids) > 0 && !h.chat {
 		return nil, invalidf("conversation %q is a captured prompt, not a chat: begin one with NewChat", kept.ID())
 	}
+	if strings.TrimSpace(text) == "" {
+		return nil, invalidf("the message is empty: say something")
+	}
 	given, err := c.message(h, ids, text)
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.answer(ctx, given, each)
-	return r, wrap(Unavailable, err, "the answer")
+	return c.answer(ctx, given, each)
 }
 
-// Complete feeds prompt as it is, without a chat template, and lets the model go on.
-// A BOS is put before the prompt where the checkpoint's own tokenizer does.
+// Complete feeds prompt as it is, without a chat template, and lets the model go on. A BOS is put before the prompt where the checkpoint's own tokenizer does.
+// When it is interrupted, it returns the conversation as far as it went beside the error.
 func (m *Model) Complete(ctx context.Context, prompt string, opt ChatOptions) (*Conversation, error) {
 	ids, err := m.Encode(prompt)
 	if err != nil {
@@ -77,45 +82,26 @@ func (m *Model) Complete(ctx context.Context, prompt string, opt ChatOptions) (*
 	defer c.say.Unlock()
 	given := message{ids, []event{{Kind: eventMessage, Role: rolePrompt, Text: prompt, Segments: []segment{{0, len(ids), false}}}}}
 	_, err = c.answer(ctx, given, nil)
-	return c, wrap(Unavailable, err, "the completion")
+	return c, err
 }
 
-// message is what is given to the model before it answers: tokens, and the events that say what they are.
+// message is what is given to the model before it answers: all tokens up to there, and the events that say what the new ones are.
 type message struct {
 	ids    []int
 	events []event
 }
 
-// placeholder stands for the last answer when the template is rendered: what follows it is what comes after an answer, whatever the answer was.
-// So the tokens that the model has read are never encoded again, and a template that edits earlier turns cannot change them.
-const placeholder = "gopherlens-answer"
-
 // message renders the user's text with its markup, as the continuation of ids.
 func (c *Conversation) message(h history, ids []int, text string) (message, error) {
-	msgs := slices.Clone(h.messages)
-	turn := len(msgs)
+	turn := len(h.messages)
 	var fresh []tokenizer.Message
 	if turn == 0 && c.opt.System != "" {
 		fresh = append(fresh, tokenizer.Message{Role: roleSystem, Content: c.opt.System})
 	}
 	fresh = append(fresh, tokenizer.Message{Role: roleUser, Content: text})
-	answered := turn > 0 && msgs[turn-1].Role == roleAssistant
-	if answered {
-		msgs[turn-1].Content = placeholder
-	}
-	rendered, err := c.m.tok.RenderChat(append(msgs, fresh...), true)
+	rendered, err := c.continuation(h.messages, ids, fresh)
 	if err != nil {
-		return message{}, wrap(Invalid, err, "chat template of %s", c.m.name)
-	}
-	if answered {
-		_, after, ok := strings.Cut(rendered, placeholder)
-		if !ok {
-			return message{}, invalidf("the chat template of %s leaves earlier answers out: its conversations have one turn", c.m.name)
-		}
-		rendered = after
-		if last := ids[len(ids)-1]; slices.Contains(c.m.ends(), last) { // the model has written its end token itself
-			rendered = strings.TrimPrefix(strings.TrimLeft(rendered, " "), string(c.m.tok.Bytes(last)))
-		}
+		return message{}, err
 	}
 	add, err := c.m.Encode(rendered)
 	if err != nil {
@@ -126,44 +112,101 @@ func (c *Conversation) message(h history, ids []int, text string) (message, erro
 			len(add), max(0, room-1), c.m.cfg.NCtx, c.m.name)
 	}
 	out := message{ids: slices.Concat(ids, add)}
+	edges := c.m.edges(add, rendered)
+	next := 0 // first token not yet assigned
 	for i, msg := range fresh {
-		out.events = append(out.events, event{Kind: eventMessage, Turn: turn + i, Role: msg.Role, Text: msg.Content})
-	}
-	c.m.assign(add, len(ids), out.events)
-	return out, nil
-}
-
-// assign divides the tokens add, which begin at position at, among the messages of events: tokens that overlap a message's own text are its content,
-// those around it template.
-func (m *Model) assign(add []int, at int, events []event) {
-	var text []byte
-	offset := []int{0}
-	for _, id := range add {
-		text = append(text, m.tok.Bytes(id)...)
-		offset = append(offset, len(text))
-	}
-	next, from := 0, 0 // first token and byte not yet assigned
-	for i := range events {
-		e := &events[i]
+		e := event{Kind: eventMessage, Turn: turn + i, Role: msg.Role, Text: msg.Content}
 		put := func(end int, template bool) {
 			if end > next {
-				e.Segments = append(e.Segments, segment{at + next, at + end, template})
+				e.Segments = append(e.Segments, segment{len(ids) + next, len(ids) + end, template})
 				next = end
 			}
 		}
-		content := strings.TrimSpace(e.Text)
-		if k := bytes.Index(text[from:], []byte(content)); k >= 0 && content != "" {
-			lo, hi := from+k, from+k+len(content)
-			first, _ := slices.BinarySearch(offset, lo+1) // the token that holds byte lo
-			last, _ := slices.BinarySearch(offset, hi)
-			put(first-1, true)
-			put(last, false)
-			from = hi
+		from, to, err := c.locate(h.messages, ids, fresh, i, rendered)
+		if err != nil {
+			return message{}, err
 		}
-		if i == len(events)-1 {
+		if from < to { // tokens that overlap the message's own text are its content, those around it template
+			put(sort.SearchInts(edges, from+1)-1, true)
+			put(sort.SearchInts(edges, to), false)
+		}
+		if i == len(fresh)-1 {
 			put(len(add), true)
 		}
+		out.events = append(out.events, e)
 	}
+	return out, nil
+}
+
+// continuation renders messages and the fresh ones after them, and returns what follows the tokens ids. The last answer is rendered as a mark: what stands
+// behind it is what comes after an answer, whatever the answer was. So tokens that the model has read are never encoded again, and a template that edits
+// earlier turns cannot change them.
+func (c *Conversation) continuation(before []tokenizer.Message, ids []int, fresh []tokenizer.Message) (string, error) {
+	msgs := slices.Concat(before, fresh)
+	answered := len(before) > 0 && before[len(before)-1].Role == roleAssistant
+	mark := unusedIn("gopherlens-answer", msgs)
+	if answered {
+		msgs[len(before)-1].Content = mark
+	}
+	rendered, err := c.m.tok.RenderChat(msgs, true)
+	if err != nil {
+		return "", wrap(Invalid, err, "chat template of %s", c.m.name)
+	}
+	if !answered {
+		return rendered, nil
+	}
+	_, after, ok := strings.Cut(rendered, mark)
+	if !ok {
+		return "", invalidf("the chat template of %s leaves earlier answers out: its conversations have one turn", c.m.name)
+	}
+	if last := ids[len(ids)-1]; slices.Contains(c.m.ends(), last) { // the model has written its end token itself
+		after = strings.TrimPrefix(strings.TrimLeft(after, " "), string(c.m.tok.Bytes(last)))
+	}
+	return after, nil
+}
+
+// locate finds the bytes [from, to) of rendered that are the text of fresh[i], by rendering once more with a mark in its place.
+// A template that does not show the text as it is has none.
+func (c *Conversation) locate(before []tokenizer.Message, ids []int, fresh []tokenizer.Message, i int, rendered string) (from, to int, err error) {
+	marked := slices.Clone(fresh)
+	marked[i].Content = unusedIn("gopherlens-message", slices.Concat(before, fresh))
+	r, err := c.continuation(before, ids, marked)
+	if err != nil {
+		return 0, 0, err
+	}
+	from = strings.Index(r, marked[i].Content)
+	if from < 0 || from > len(rendered) {
+		return 0, 0, nil
+	}
+	for _, text := range []string{fresh[i].Content, strings.TrimSpace(fresh[i].Content)} { // many templates trim
+		if strings.HasPrefix(rendered[from:], text) {
+			return from, from + len(text), nil
+		}
+	}
+	return 0, 0, nil
+}
+
+// unusedIn lengthens mark until no message contains it.
+func unusedIn(mark string, msgs []tokenizer.Message) string {
+	for slices.ContainsFunc(msgs, func(m tokenizer.Message) bool { return strings.Contains(m.Content, mark) }) {
+		mark += "-"
+	}
+	return mark
+}
+
+// edges gives the byte of text at which each token begins, and the end of the last. Tokens spell the text, but for a space that some tokenizers put before it.
+func (m *Model) edges(toks []int, text string) []int {
+	edges := make([]int, 1, len(toks)+1)
+	at := 0
+	for _, id := range toks {
+		for _, b := range m.tok.Bytes(id) {
+			if at < len(text) && text[at] == b {
+				at++
+			}
+		}
+		edges = append(edges, at)
+	}
+	return edges
 }
 
 // ends are the tokens that end an answer.
@@ -171,64 +214,122 @@ func (m *Model) ends() []int { return append(slices.Clone(m.cfg.EOS), m.tok.EOS(
 
 // answer feeds what is given and samples, or repeats an answer that the cache has. Caller holds say.
 func (c *Conversation) answer(ctx context.Context, given message, each func(Token) error) (*Reply, error) {
-	start := event{Kind: eventGenerate, Turn: given.events[len(given.events)-1].Turn + 1, Start: len(given.ids), Sampling: &c.opt.Sampling, Max: c.opt.MaxTokens}
-	src, done, err := c.find(given.ids, start)
-	if err != nil {
-		return nil, err
+	start := event{Kind: eventGenerate, Turn: given.events[len(given.events)-1].Turn + 1, Start: len(given.ids),
+		Sampling: &c.opt.Sampling, Max: c.opt.MaxTokens, Top: c.opt.Top}
+	given.events = append(given.events, start)
+	if each == nil {
+		each = func(Token) error { return nil }
 	}
+	var fromEach error
+	told := func(id int) error {
+		fromEach = each(c.m.token(id))
+		return fromEach
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, wrap(Interrupted, err, "the answer")
+	}
+	var done event
+	var err error
+	src, done, events := c.find(given.ids, start)
 	if src != nil {
-		if err := c.repeat(ctx, src, append(given.events, start, done), done.End); err != nil {
-			return nil, err
-		}
-		for p := done.Start; p < done.End && each != nil; p++ {
-			if err := each(c.m.token(c.ids[p])); err != nil {
-				return nil, err
+		err = c.repeat(ctx, src, given, done, events)
+		for p := done.Start; err == nil && p < done.End; p++ {
+			if err = ctx.Err(); err == nil {
+				err = told(c.ids[p])
 			}
 		}
-		return c.reply(done, true), nil
+	} else {
+		err = c.writing(ctx, func() error {
+			var err error
+			done, err = c.generate(ctx, given, told)
+			return err
+		})
 	}
-	if err := c.own(ctx); err != nil {
+	switch {
+	case err != nil && err == fromEach:
+		return nil, err
+	case err != nil:
+		return nil, wrap(Unavailable, err, "the answer")
+	}
+	return &Reply{Text: c.m.Decode(c.ids[done.Start:done.End]), Start: done.Start, End: done.End, Stop: done.Stop, Replayed: src != nil}, nil
+}
+
+// writing runs write with a kept conversation that holds what this one holds, and that nobody else in this process writes to.
+// When somebody else turns out to, write runs once more on a copy under another name.
+func (c *Conversation) writing(ctx context.Context, write func() error) error {
+	for mine := true; ; mine = false {
+		release, err := c.own(ctx, mine)
+		if err != nil {
+			return err
+		}
+		n := len(c.ids)
+		err = write()
+		release()
+		if err != nil {
+			c.feed = nil // it may have read further than the conversation has kept
+		}
+		if !mine || !conflict(err) || len(c.ids) != n {
+			return err
+		}
+	}
+}
+
+// own claims the kept conversation, and makes sure first that it holds ids and events and no more.
+func (c *Conversation) own(ctx context.Context, mine bool) (release func(), err error) {
+	if c.kept == nil {
+		kept, err := c.m.store.Create(c.opt.ID, c.m.space)
+		if isExists(err) { // made since this chat began
+			kept, err = c.m.store.Conversation(c.opt.ID)
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		c.kept = kept
+		c.mu.Unlock()
+	}
+	if mine {
+		release, err = c.m.store.claim(c.kept)
+		if err == nil && c.kept.Len() == len(c.ids) && len(c.kept.Events()) == len(c.events) {
+			return release, nil
+		}
+		if err == nil {
+			defer release() // of the one that is left
+		}
+		mine = err == nil
+	}
+	if err := c.branch(ctx, mine); err != nil {
 		return nil, err
 	}
+	return c.m.store.claim(c.kept)
+}
+
+// generate reads the rest of given and writes the answer, token by token.
+func (c *Conversation) generate(ctx context.Context, given message, each func(id int) error) (done event, err error) {
 	_, ids, events := c.snapshot()
-	if err := c.note(append(given.events, start)...); err != nil {
-		return nil, err
-	}
-	done, err = c.generate(ctx, given.ids, start, each)
-	if err != nil {
-		c.feed = nil // it may have read further than the conversation has kept
-		if len(c.ids) < len(given.ids) {
-			// The message was not read to its end: the conversation is as if it had not been said.
+	defer func() {
+		if err != nil && len(c.ids) <= len(given.ids) { // no answer yet: nothing was said
 			c.mu.Lock()
 			c.ids, c.events = ids, events
 			c.mu.Unlock()
 		}
-		return nil, err
-	}
-	return c.reply(done, false), c.note(done)
-}
-
-func (c *Conversation) reply(done event, replayed bool) *Reply {
-	return &Reply{Text: c.m.Decode(c.ids[done.Start:done.End]), Start: done.Start, End: done.End, Stop: done.Stop, Replayed: replayed}
-}
-
-// generate reads the rest of given and writes the answer, token by token.
-func (c *Conversation) generate(ctx context.Context, given []int, start event, each func(Token) error) (event, error) {
+	}()
+	start := given.events[len(given.events)-1]
 	sampler, err := forward.NewSampler(c.opt.Sampling)
 	if err != nil {
-		return event{}, err
+		return done, err
 	}
 	if c.feed == nil {
 		f := c.m.newFeeder(max(c.opt.Top, defaultTop))
 		if err := f.reread(ctx, c.ids); err != nil {
-			return event{}, err
+			return done, err
 		}
 		c.feed = f
 	}
-	if err := c.feed.feed(ctx, given[len(c.ids):], c.append); err != nil {
-		return event{}, err
+	if err := c.feed.feed(ctx, given.ids[len(c.ids):], c.append); err != nil {
+		return done, err
 	}
-	done := event{Kind: eventGenerated, Turn: start.Turn, Start: start.Start, Sampling: start.Sampling, Max: start.Max, Stop: StopLength}
+	done = event{Kind: eventGenerated, Turn: start.Turn, Start: start.Start, Sampling: start.Sampling, Max: start.Max, Stop: StopLength}
 	ends := c.m.ends()
 	for n := 0; n < c.opt.MaxTokens && done.Stop != StopEnd; n++ {
 		if len(c.ids) == c.m.cfg.NCtx {
@@ -237,22 +338,28 @@ func (c *Conversation) generate(ctx context.Context, given []int, start event, e
 		}
 		id, err := sampler.Next(c.feed.logits())
 		if err != nil {
-			return event{}, err
+			return done, err
 		}
-		if err := c.feed.feed(ctx, []int{id}, c.append); err != nil {
-			return event{}, err
+		err = c.feed.feed(ctx, []int{id}, func(toks []cache.Token, resid []float32) error {
+			if n == 0 { // not before there is an answer: a message that nobody answers was not said
+				if err := c.note(given.events...); err != nil {
+					return err
+				}
+			}
+			return c.append(toks, resid)
+		})
+		if err != nil {
+			return done, err
 		}
 		if slices.Contains(ends, id) {
 			done.Stop = StopEnd
 		}
-		if each != nil {
-			if err := each(c.m.token(id)); err != nil {
-				return event{}, err
-			}
+		if err := each(id); err != nil {
+			return done, err
 		}
 	}
 	done.End = len(c.ids)
-	return done, nil
+	return done, c.note(done)
 }
 
 // append keeps tokens in the cache, then counts them as part of the conversation.
@@ -281,87 +388,56 @@ func (c *Conversation) note(events ...event) error {
 	return nil
 }
 
-// own makes sure that the conversation is kept, and holds ids and no more.
-func (c *Conversation) own(ctx context.Context) error {
-	if c.kept == nil {
-		kept, err := c.m.store.Create(c.opt.ID, c.m.space)
-		if err != nil {
-			return err
-		}
-		c.mu.Lock()
-		c.kept = kept
-		c.mu.Unlock()
+// find looks for an answer that the cache has: in this conversation's own earlier run, else in any other. With it come the events up to it.
+func (c *Conversation) find(given []int, want event) (src *cache.Conversation, done event, events []event) {
+	candidates := c.m.store.Beginning(c.m.space, given)
+	if c.kept != nil {
+		candidates = append([]*cache.Conversation{c.kept}, candidates...)
 	}
-	if c.kept.Len() > len(c.ids) || len(c.kept.Events()) > len(c.events) {
-		return c.branch(ctx)
-	}
-	return nil
-}
-
-// find looks for an answer that the cache has: in this conversation's own earlier run, else in any other.
-func (c *Conversation) find(given []int, want event) (*cache.Conversation, event, error) {
-	try := func(src *cache.Conversation) (event, bool) {
+	for _, src := range candidates {
 		ids := src.Tokens()
-		if commonPrefix(ids, given) < len(given) || len(ids) == len(given) {
-			return event{}, false
+		if commonPrefix(ids, given) < len(given) {
+			continue
 		}
 		events, err := decodeEvents(src.Events())
 		if err != nil {
-			return event{}, false // not readable: as good as not there
+			continue // not readable: as good as not there
 		}
-		for _, e := range events {
+		for i, e := range events {
 			if e.Kind == eventGenerated && e.Start == want.Start && e.Max == want.Max && e.Sampling != nil && *e.Sampling == *want.Sampling &&
 				e.End <= len(ids) && c.m.holds(src, e.End, c.opt.Top) {
-				return e, true
+				return src, e, events[:i+1]
 			}
-		}
-		return event{}, false
-	}
-	if c.kept != nil {
-		if e, ok := try(c.kept); ok {
-			return c.kept, e, nil
-		}
-	}
-	infos, err := c.m.store.List()
-	if err != nil {
-		return nil, event{}, err
-	}
-	for _, info := range infos {
-		if info.Space != c.m.space || info.Tokens <= len(given) {
-			continue
-		}
-		src, err := c.m.store.Conversation(info.ID)
-		if err != nil {
-			continue // gone meanwhile
-		}
-		if e, ok := try(src); ok {
-			return src, e, nil
 		}
 	}
 	return nil, event{}, nil
 }
 
-// repeat makes the first end tokens of src, and events, the continuation of this conversation.
-func (c *Conversation) repeat(ctx context.Context, src *cache.Conversation, events []event, end int) error {
-	if src != c.kept {
-		if err := c.own(ctx); err != nil {
-			return err
-		}
-		if err := c.note(events...); err != nil {
-			return err
-		}
-		if err := c.copyTokens(ctx, c.kept, src, len(c.ids), end); err != nil {
-			return err
-		}
-		events = nil
+// repeat makes the first tokens of src, up to the end of an answer, the continuation of this conversation. events are those of src up to there.
+func (c *Conversation) repeat(ctx context.Context, src *cache.Conversation, given message, done event, events []event) error {
+	ids := src.Tokens()[:done.End]
+	if src == c.kept {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.feed, c.ids, c.events = nil, slices.Clip(ids), events
+		return nil
 	}
-	ids := src.Tokens()
-	c.feed = nil
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ids = append(c.ids, ids[len(c.ids):end]...)
-	c.events = append(c.events, events...)
-	return nil
+	return c.writing(ctx, func() error {
+		if err := c.copyTokens(ctx, c.kept, src, len(c.ids), done.End); err != nil {
+			return err
+		}
+		before := c.events
+		if err := c.note(append(given.events, done)...); err != nil {
+			c.mu.Lock()
+			c.events = before
+			c.mu.Unlock()
+			return err
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.feed, c.ids = nil, slices.Clip(ids)
+		return nil
+	})
 }
 
 func commonPrefix(a, b []int) int {

@@ -1,6 +1,7 @@
 package lens
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -37,6 +38,32 @@ type openStore struct {
 	*cache.Store
 	users     int
 	capturing sync.Mutex // held while a prompt is captured: two callers with one prompt must not both write it
+
+	mu      sync.Mutex
+	claimed map[*cache.Conversation]bool // being written through one of our Conversations
+}
+
+// errClaimed says that another Conversation of this process is writing to the same kept one.
+var errClaimed = errors.New("another chat is writing to it")
+
+// claim takes a kept conversation for one writer, until release: what it holds cannot change between a look at it and an append.
+func (o *openStore) claim(c *cache.Conversation) (release func(), err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.claimed[c] {
+		return nil, errClaimed
+	}
+	o.claimed[c] = true
+	return func() {
+		o.mu.Lock()
+		delete(o.claimed, c)
+		o.mu.Unlock()
+	}, nil
+}
+
+// conflict says whether an error means that somebody else writes to the conversation.
+func conflict(err error) bool {
+	return errors.Is(err, cache.ErrLocked) || errors.Is(err, cache.ErrChanged) || errors.Is(err, errClaimed)
 }
 
 var shared = stores{byDir: map[string]*openStore{}}
@@ -51,7 +78,7 @@ func (s *stores) open(dir string) (*openStore, func() error, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		o = &openStore{Store: st}
+		o = &openStore{Store: st, claimed: map[*cache.Conversation]bool{}}
 		s.byDir[dir] = o
 	}
 	o.users++

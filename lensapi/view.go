@@ -69,8 +69,11 @@ func (c *Conversation) Click(position int) (*TokenView, error) {
 	if position == -1 {
 		position = len(ids) - 1
 	}
-	if position < 0 || position >= len(ids) {
-		return nil, notFoundf("position %d: the conversation has positions 0 to %d", position, len(ids)-1)
+	if len(ids) > 0 && (position < 0 || position >= len(ids)) {
+		return nil, notFoundf("position %d: the conversation has positions 0 to %d, and -1 for the last", position, len(ids)-1)
+	}
+	if err := checkRange(position, position+1, len(ids)); err != nil {
+		return nil, err
 	}
 	col, err := c.m.column(kept, ids, position, c.opt.Top)
 	if err != nil {
@@ -101,10 +104,16 @@ func (v *TokenView) Chart() (*plots.Figure, error) {
 	return fig, wrap(Invalid, err, "drawing the layer predictions")
 }
 
-func (v *TokenView) glyphs(id int) string { return v.m.glyphs(id) }
+// glyphs is the display form of a token; a view that was read from JSON knows only ids.
+func (v *TokenView) glyphs(id int) string {
+	if v.m == nil {
+		return Token{ID: id}.Glyphs()
+	}
+	return v.m.glyphs(id)
+}
 
 func (v *TokenView) caption() string {
-	return fmt.Sprintf("%s (%s) · lens %s · conversation %s", v.ModelName, v.ModelDigest[:12], v.Variant, v.ConversationID)
+	return fmt.Sprintf("%s (%.12s) · lens %s · conversation %s", v.ModelName, v.ModelDigest, v.Variant, v.ConversationID)
 }
 
 // String is the view as a table: the model's own output on top.

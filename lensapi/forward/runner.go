@@ -33,8 +33,8 @@ type Runner struct {
 
 // Stats counts work since New.
 type Stats struct {
-	Passes int64 // forward passes: calls of Extend that ran the blocks, whether or not they succeeded
-	Tokens int64 // tokens that passed through all blocks
+	Passes int64 `json:"passes"` // forward passes: calls of Extend that ran the blocks, whether or not they succeeded
+	Tokens int64 `json:"tokens"` // tokens that passed through all blocks
 }
 
 // New returns a Runner of m. Programs are compiled when first needed; as many as there are processors are kept.

@@ -11,10 +11,10 @@ import (
 
 // Sampling says how the next token is chosen from logits. The zero value is greedy.
 type Sampling struct {
-	Temperature float64 // logits are divided by it; 0: the most likely token
-	TopK        int     // only the k most likely tokens; 0: all
-	TopP        float64 // only the most likely tokens that together reach p, after TopK; 0 or 1: all
-	Seed        uint64  // same seed, same logits: same ids
+	Temperature float64 `json:"temperature"` // logits are divided by it; 0: the most likely token
+	TopK        int     `json:"top_k"`       // only the k most likely tokens; 0: all
+	TopP        float64 `json:"top_p"`       // only the most likely tokens that together reach p, after TopK; 0 or 1: all
+	Seed        uint64  `json:"seed"`        // same seed, same logits: same ids
 }
 
 // Validate lists every field out of range.
