@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,10 @@ import (
 	"github.com/goplus/ixgo"
 )
 
-// abandonAfter is how long an interrupted cell may take to stop.
-const abandonAfter = time.Second
+// abandonAfter is how long an interrupted cell may take to stop. It is less than
+// the kernel's own patience (Config.InterruptGrace), so that the message of this
+// package, which knows more, is the one that is shown.
+const abandonAfter = 900 * time.Millisecond
 
 // run is one execution of a cell.
 type run struct {
@@ -85,6 +88,9 @@ func (e escaped) Error() string { return panicText(e.value) }
 func (s *Session) wait(ctx context.Context, r *run, done chan error) error {
 	select {
 	case err := <-done:
+		if ctx.Err() != nil { // the two cases below may be ready at once
+			return stopped("")
+		}
 		select {
 		case fail := <-r.panicked: // a goroutine may have failed just before
 			if err == nil {
@@ -96,21 +102,32 @@ func (s *Session) wait(ctx context.Context, r *run, done chan error) error {
 	case code := <-r.exited:
 		return exitStatus(code)
 	case fail := <-r.panicked:
-		s.stopAll(done)
+		s.stopAll(r, done)
 		return fail
 	case <-ctx.Done():
-		if s.stopAll(done) {
-			return &kernel.EvalError{Name: interrupted, Message: "the cell was interrupted", Traceback: []string{red + "interrupted" + plain}}
+		if s.stopAll(r, done) {
+			return stopped("")
 		}
-		msg := "the cell was interrupted while it waited in compiled code or on a channel; that goroutine was left behind"
-		return &kernel.EvalError{Name: interrupted, Message: msg, Traceback: []string{red + "interrupted" + plain + ": " + msg}}
+		return stopped("the cell was interrupted while it waited in compiled code or on a channel; that goroutine was left behind")
 	}
 }
 
-// stopAll raises the stop flag until the cell has ended or is given up.
-func (s *Session) stopAll(done chan error) bool {
+// stopped is the error of an interrupted cell.
+func stopped(msg string) *kernel.EvalError {
+	if msg == "" {
+		return &kernel.EvalError{Name: interrupted, Message: "the cell was interrupted", Traceback: []string{red + interrupted + plain}}
+	}
+	return &kernel.EvalError{Name: interrupted, Message: msg, Traceback: []string{red + interrupted + plain + ": " + msg}}
+}
+
+// stopAll stops the goroutines of r until the cell has ended or is given up.
+func (s *Session) stopAll(r *run, done chan error) bool {
+	s.stopping.Store(r.io)
 	atomic.StoreInt32(&s.stop, 1)
-	defer atomic.StoreInt32(&s.stop, 0)
+	defer func() {
+		atomic.StoreInt32(&s.stop, 0)
+		s.stopping.Store(nil)
+	}()
 	select {
 	case <-done:
 		return true
@@ -135,7 +152,7 @@ func (s *Session) failure(r *run, err error) error {
 	}
 	v, stack := panicValue(v)
 	if _, ok := v.(halt); ok {
-		return &kernel.EvalError{Name: interrupted, Message: "the cell was interrupted", Traceback: []string{red + "interrupted" + plain}}
+		return stopped("")
 	}
 	frames, names := stackOf(stack)
 	frames, names = withSite(s.panickedAt(stack), frames, names, "cell")
@@ -172,31 +189,85 @@ func (s *Session) watch() {
 	for {
 		select {
 		case p := <-s.panics:
-			at := s.panickedAt(p.Stack())
-			fail := goroutinePanic(p, at)
-			if fail == nil {
-				continue
-			}
-			r := s.running.Load()
-			if r != nil && (at.io == nil || at.io == r.io) {
-				select {
-				case r.panicked <- fail:
-				default:
-				}
-				continue
-			}
-			c := at.io
-			if c == nil {
-				c = s.latest.Load()
-			}
-			if c != nil {
-				fmt.Fprintln(cellFile{c}, strings.Join(fail.Traceback, "\n"))
-			}
+			s.tell(p, s.panickedAt(p.Stack()))
 		case <-s.done:
 			return
 		}
 	}
 }
+
+func (s *Session) tell(p ixgo.PanicError, at panicSite) {
+	fail := goroutinePanic(p, at)
+	if fail == nil {
+		return
+	}
+	r := s.running.Load()
+	if r != nil && (at.io == nil || at.io == r.io) {
+		select {
+		case r.panicked <- fail:
+		default:
+		}
+		return
+	}
+	c := at.io
+	if c == nil {
+		c = s.latest.Load()
+	}
+	if c != nil {
+		fmt.Fprintln(cellFile{c}, strings.Join(fail.Traceback, "\n"))
+	}
+}
+
+// contain makes f fit for a goroutine that compiled code will start: f runs as
+// its caller's cell's, and its panic ends that cell instead of the process.
+func (s *Session) contain(f func()) func() {
+	c := ofGoroutine()
+	return func() { s.runContained(c, f) }
+}
+
+func (s *Session) runContained(c *cellIO, f func()) {
+	if c != nil && ofGoroutine() != c { // a timer's goroutine has no parent
+		c.enter()
+	}
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		at := s.panickedAt([]byte(thisGoroutine()))
+		at.io = c
+		fail, ok := p.(ixgo.PanicError)
+		if !ok {
+			fail = ixgo.PanicError{Value: p}
+		}
+		s.tell(fail, at)
+	}()
+	f()
+}
+
+// contained reports whether a panic of the calling goroutine stays inside this
+// package: whether the goroutine is the cell's own, was started by interpreted
+// code, or runs what contain made. It costs a traceback.
+func contained() bool {
+	buf := make([]byte, 64<<10) // the runtime prints no more than 100 frames
+	stack := buf[:runtime.Stack(buf, false)]
+	for _, by := range containers {
+		if bytes.Contains(stack, by) {
+			return true
+		}
+	}
+	return false
+}
+
+var containers = func() [][]byte {
+	pkg := reflect.TypeFor[Session]().PkgPath()
+	return [][]byte{
+		[]byte("\ncreated by " + pkg + ".(*Session).execute"),
+		[]byte("\ncreated by " + reflect.TypeFor[ixgo.Interp]().PkgPath() + "."),
+		[]byte("\n" + pkg + ".(*Session).runContained("),
+		[]byte("\nnet/http.(*conn).serve("), // recovers what handlers panic with
+	}
+}()
 
 // panicSite is where a goroutine last panicked, and whose it is.
 type panicSite struct {
@@ -211,8 +282,7 @@ func (s *Session) onPanic(info *ixgo.PanicInfo) {
 	if !pos.IsValid() || !strings.HasPrefix(pos.Filename, "In[") {
 		return
 	}
-	var buf [64]byte
-	id := goroutineID(buf[:runtime.Stack(buf[:], false)])
+	id := thisGoroutine()
 	site := panicSite{place{pos.Filename, pos.Line}, ofGoroutine()}
 	s.posMu.Lock()
 	defer s.posMu.Unlock()
@@ -231,6 +301,11 @@ func (s *Session) panickedAt(stack []byte) panicSite {
 	p := s.positions[id]
 	delete(s.positions, id)
 	return p
+}
+
+func thisGoroutine() string {
+	var buf [64]byte
+	return goroutineID(buf[:runtime.Stack(buf[:], false)])
 }
 
 // goroutineID reads "goroutine 7" off the head of a stack.

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,11 +42,20 @@ func checkDepth() {
 	}
 }
 
-func (s *Session) halt() { panic(halt{}) }
+// halt is called while the stop flag is up. The flag is one for the session, so
+// that looking at it costs nothing; whom it means is asked only here. What is
+// not of the cell being stopped goes on. A goroutine of no cell, such as one
+// under labels of its own, counts as the cell's.
+func (s *Session) halt() {
+	stopping := s.stopping.Load()
+	if c := ofGoroutine(); stopping != nil && (c == nil || c == stopping) && contained() {
+		panic(halt{})
+	}
+}
 
 func (s *Session) stopCheck() {
 	if atomic.LoadInt32(&s.stop) != 0 {
-		panic(halt{})
+		s.halt()
 	}
 }
 
@@ -126,6 +136,10 @@ func (s *Session) overrides() map[string]any {
 		"runtime.Goexit": runtime.Goexit,
 		"flag.Parse":     func() { flag.CommandLine.Parse(nil) },
 		"time.Sleep":     s.sleep,
+
+		"(*sync.WaitGroup).Go": func(wg *sync.WaitGroup, f func()) { wg.Go(s.contain(f)) },
+		"time.AfterFunc":       func(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, s.contain(f)) },
+		"context.AfterFunc":    func(ctx context.Context, f func()) func() bool { return context.AfterFunc(ctx, s.contain(f)) },
 	}
 	for name, print := range map[string]func(v ...any) string{"Fatal": fmt.Sprint, "Fatalln": fmt.Sprintln} {
 		m["log."+name] = func(v ...any) { log.Output(2, print(v...)); s.exit(1) }
@@ -189,9 +203,8 @@ func (s *Session) sleep(d time.Duration) {
 		case <-t.C:
 			return
 		case <-done:
-			s.stopCheck() // only the interrupted cell's own goroutines stop
 			done = nil
-			if r := s.running.Load(); r != nil && r.io == c {
+			if r := s.running.Load(); r != nil && r.io == c && contained() { // not of an earlier cell
 				panic(halt{})
 			}
 		}

@@ -41,7 +41,8 @@ type Session struct {
 
 	view atomic.Pointer[view] // what completion and inspection see
 
-	stop      int32 // read by compiled code
+	stop      int32                  // not 0 while a cell is being stopped; read by compiled code
+	stopping  atomic.Pointer[cellIO] // the cell that stop is meant for
 	calls     int32
 	raceCalls int64
 	running   atomic.Pointer[run]
@@ -154,7 +155,7 @@ func (s *Session) Close() error {
 
 // Eval runs one cell; see kernel.Evaluator. An interrupt (ctx cancelled) stops
 // interpreted code at the next loop head or call; a cell that is blocked in
-// compiled code or on a channel is left behind after a second. When Eval
+// compiled code or on a channel is left behind after 0.9 s. When Eval
 // returns a compile error nothing has changed; after a run-time error the
 // cell's definitions stand.
 func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err error) {
