@@ -80,6 +80,16 @@ func open(name string) (fs.FS, error) {
 	case !info.IsDir():
 		return nil, invalidf("model %q is a file: give the folder that holds config.json, model.safetensors and tokenizer.json", name)
 	}
+	// Opening a pipe would wait for a writer for ever.
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, wrap(Unavailable, err, "opening model %s", name)
+	}
+	for _, e := range entries {
+		if info, err := os.Stat(filepath.Join(name, e.Name())); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			return nil, invalidf("model %q: %s is not a regular file", name, e.Name())
+		}
+	}
 	return os.DirFS(name), nil
 }
 

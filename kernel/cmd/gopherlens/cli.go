@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 
 	"github.com/alecthomas/kong"
@@ -22,7 +23,7 @@ const (
 )
 
 type cli struct {
-	CacheDir string `help:"Cache folder (default: $$GOPHERLENS_CACHE_DIR, else gopherlens in the user's cache folder)." placeholder:"DIR" type:"path"`
+	CacheDir path `help:"Cache folder (default: $$GOPHERLENS_CACHE_DIR, else gopherlens in the user's cache folder)." placeholder:"DIR"`
 
 	Run       runCmd           `cmd:"" help:"Execute a notebook and write it with its outputs."`
 	Lens      lensCmd          `cmd:"" help:"Show the logit lens of a prompt."`
@@ -31,6 +32,19 @@ type cli struct {
 	Uninstall uninstallCmd     `cmd:"" help:"Take this kernel out of Jupyter."`
 	Check     checkCmd         `cmd:"" help:"Read the whole cache and say what is wrong with it."`
 	Version   kong.VersionFlag `help:"Print the version."`
+}
+
+// path is a file or folder that was named on the command line, made absolute: a command may leave the folder it was called in.
+type path string
+
+// UnmarshalText refuses the empty path, which an unset variable of a script would otherwise turn into the current folder.
+func (p *path) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("the path is empty: name a file or folder")
+	}
+	abs, err := filepath.Abs(string(text))
+	*p = path(abs)
+	return err
 }
 
 // env is what a command may touch of the outside.
@@ -58,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}()
 	var c cli
 	parser, err := kong.New(&c, kong.Name("gopherlens"), kong.Description("A Jupyter kernel for Go that looks inside language models."),
-		kong.Vars{"version": version()}, kong.Writers(stdout, stderr), kong.Exit(func(n int) { panic(exit(n)) }), kong.UsageOnError())
+		kong.Vars{"version": version()}, kong.Writers(stdout, stderr), kong.Exit(func(n int) { panic(exit(n)) }))
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -70,9 +84,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "gopherlens: %v (gopherlens --help lists what there is)\n", err)
 		return exitUsage
 	}
-	if c.CacheDir != "" { // cells open models by themselves, so the choice must reach them too
-		if err := os.Setenv(lens.CacheDirEnv, c.CacheDir); err != nil {
-			fmt.Fprintf(stderr, "gopherlens: --cache-dir: %v\n", err)
+	// Cells open models by themselves, from wherever they are: the choice reaches them as one absolute path. Without a home there is none to reach them.
+	if dir, err := lens.CacheDir(string(c.CacheDir)); err == nil {
+		if err := os.Setenv(lens.CacheDirEnv, dir); err != nil {
+			fmt.Fprintf(stderr, "gopherlens: cache folder: %v\n", err)
 			return exitUsage
 		}
 	}
@@ -111,13 +126,16 @@ func (checkCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(dir); err != nil {
+		return usageError{fmt.Errorf("no cache to check: %w", err)}
+	}
 	n := 0
 	for p := range cache.Check(dir) {
 		n++
 		fmt.Fprintln(e.stdout, p)
 	}
 	if n > 0 {
-		return fmt.Errorf("%d problems in %s; what is damaged is computed again when it is asked for", n, dir)
+		return fmt.Errorf("%d problems in %s; damaged blocks are computed again when they are asked for, other damaged files are put aside", n, dir)
 	}
 	fmt.Fprintf(e.stdout, "%s: no problems\n", dir)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/gopherlens/gopherlens/kernel"
@@ -15,11 +16,11 @@ import (
 )
 
 type kernelCmd struct {
-	ConnectionFile string `arg:"" type:"path" help:"Connection file that Jupyter wrote."`
+	ConnectionFile path `arg:"" help:"Connection file that Jupyter wrote."`
 }
 
 func (c *kernelCmd) Run(e *env) error {
-	conn, err := wire.ReadConnectionFile(c.ConnectionFile)
+	conn, err := wire.ReadConnectionFile(string(c.ConnectionFile))
 	if err != nil {
 		return usageError{err}
 	}
@@ -31,7 +32,7 @@ func (c *kernelCmd) Run(e *env) error {
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
-	ctx, cancel := context.WithCancel(e.ctx)
+	ctx, cancel := signal.NotifyContext(e.ctx, syscall.SIGTERM)
 	defer cancel()
 	go func() {
 		for {

@@ -19,14 +19,22 @@ type lensCmd struct {
 	BOS     string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompt: auto (as the checkpoint's tokenizer does), yes, no."`
 	Top     int     `default:"10" help:"Candidates per cell, 1 to 1000."`
 	Variant string  `default:"normed" help:"Lens variant: normed."`
-	Colour  string  `enum:"probability,entropy,kl,rank" default:"probability" help:"What the picture is coloured by: probability, entropy, kl, rank."`
+	Colour  string  `enum:"probability,entropy,kl,rank," default:"" help:"What --png is coloured by: probability (default), entropy, kl, rank." placeholder:"NAME"`
 
-	JSON bool   `xor:"out" name:"json" help:"Print one JSON object (lensapi/API.md)."`
-	PNG  string `xor:"out" name:"png" type:"path" help:"Write the heatmap." placeholder:"FILE"`
-	HTML string `xor:"out" name:"html" type:"path" help:"Write a self-contained page." placeholder:"FILE"`
+	JSON bool `name:"json" help:"Print one JSON object (lensapi/API.md) in place of the table."`
+	PNG  path `name:"png" help:"Write the heatmap." placeholder:"FILE"`
+	HTML path `name:"html" help:"Write a self-contained page." placeholder:"FILE"`
 }
 
+var scales = map[string]plots.Scale{"": plots.Probability, "probability": plots.Probability, "entropy": plots.Entropy, "kl": plots.KL, "rank": plots.Rank}
+
 func (c *lensCmd) Run(e *env) error {
+	if c.Top < 1 {
+		return usageError{fmt.Errorf("--top %d: ask for 1 to 1000 candidates per cell", c.Top)}
+	}
+	if c.Colour != "" && c.PNG == "" {
+		return usageError{errors.New("--colour is for the picture: give --png FILE too")}
+	}
 	m, err := lens.Load(c.Model)
 	if err != nil {
 		return usage(err)
@@ -46,13 +54,8 @@ func (c *lensCmd) Run(e *env) error {
 	} else if g, err = m.LogitLens(e.ctx, *c.Prompt, opt); err != nil {
 		return usage(err)
 	}
-	switch {
-	case c.JSON:
-		enc := json.NewEncoder(e.stdout)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(g)
-	case c.PNG != "":
-		fig, err := g.Heatmap(map[string]plots.Scale{"probability": plots.Probability, "entropy": plots.Entropy, "kl": plots.KL, "rank": plots.Rank}[c.Colour])
+	if c.PNG != "" {
+		fig, err := g.Heatmap(scales[c.Colour])
 		if err != nil {
 			return err
 		}
@@ -60,15 +63,27 @@ func (c *lensCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(c.PNG, png, 0o644)
-	case c.HTML != "":
+		if err := os.WriteFile(string(c.PNG), png, 0o644); err != nil {
+			return err
+		}
+	}
+	if c.HTML != "" {
 		var b strings.Builder
 		if err := g.HTML(&b); err != nil {
 			return err
 		}
-		return os.WriteFile(c.HTML, []byte(b.String()), 0o644)
+		if err := os.WriteFile(string(c.HTML), []byte(b.String()), 0o644); err != nil {
+			return err
+		}
 	}
-	_, err = fmt.Fprint(e.stdout, g)
+	switch {
+	case c.JSON:
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		err = enc.Encode(g)
+	case c.PNG == "" && c.HTML == "":
+		_, err = fmt.Fprint(e.stdout, g)
+	}
 	return err
 }
 

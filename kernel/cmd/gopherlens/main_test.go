@@ -88,23 +88,27 @@ func TestLensJSON(t *testing.T) {
 
 func TestLensFiles(t *testing.T) {
 	dir := t.TempDir()
+	drawn := map[string]string{}
 	for _, colour := range []string{"probability", "entropy", "kl", "rank"} {
 		path := filepath.Join(dir, colour+".png")
 		if code, _, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--png", path, "--colour", colour); code != exitOK {
 			t.Fatalf("status %d, %s", code, errs)
 		}
-		f, err := os.Open(path)
+		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		img, err := png.Decode(f)
-		f.Close()
+		if other, ok := drawn[string(b)]; ok {
+			t.Errorf("%s looks like %s", colour, other)
+		}
+		drawn[string(b)] = colour
+		img, err := png.Decode(bytes.NewReader(b))
 		if err != nil || img.Bounds().Dx() < 300 {
 			t.Errorf("%s: %v", colour, err)
 		}
 	}
 	page := filepath.Join(dir, "page.html")
-	if code, _, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--html", page); code != exitOK {
+	if code, out, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--html", page, "--png", filepath.Join(dir, "both.png"), "--json"); code != exitOK || !strings.HasPrefix(out, "{") {
 		t.Fatalf("status %d, %s", code, errs)
 	}
 	b, err := os.ReadFile(page)
@@ -134,7 +138,14 @@ func TestUnusableArguments(t *testing.T) {
 		{"lens", "--prompt", "a", "--variant", "tuned"},
 		{"lens", "--prompt", "a", "--top", "0x"},
 		{"lens", "--prompt", "a", "--top", "-3"},
-		{"lens", "--prompt", "a", "--json", "--png", "x.png"},
+		{"lens", "--prompt", "a", "--top", "0"},
+		{"lens", "--prompt", "a", "--colour", "kl"},
+		{"lens", "--prompt", "a", "--png", ""},
+		{"lens", "--prompt", "a", "--cache-dir", ""},
+		{"run", dir},
+		{"install", "--name", "../x"},
+		{"install", "--prefix", ""},
+		{"check", "--cache-dir", filepath.Join(dir, "none")},
 		{"lens", "--prompt", "a", "--model", filepath.Join(dir, "none")},
 		{"run"},
 		{"run", filepath.Join(dir, "none.ipynb")},
@@ -218,7 +229,7 @@ func TestRunWritesWhereItIsTold(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Setenv(lens.CacheDirEnv, t.TempDir())
-	if code, _, errs := gopherlens(t, "lens", "--prompt", "When Mary and John went to the shop, John gave a book to"); code != exitOK {
+	if code, _, errs := gopherlens(t, "lens", "--prompt", "When Mary and John went to the shop, John gave a book to Mary. When John and Mary went to the shop"); code != exitOK {
 		t.Fatal(errs)
 	}
 	if code, out, errs := gopherlens(t, "check"); code != exitOK || !strings.Contains(out, "no problems") {
@@ -226,7 +237,7 @@ func TestCheck(t *testing.T) {
 	}
 	blocks, err := filepath.Glob(filepath.Join(os.Getenv(lens.CacheDirEnv), "blocks", "*", "*"))
 	if err != nil || len(blocks) == 0 {
-		t.Skip("the prompt is shorter than a block")
+		t.Fatalf("no block to damage: %v", err)
 	}
 	b, err := os.ReadFile(blocks[0])
 	if err != nil {
@@ -238,5 +249,19 @@ func TestCheck(t *testing.T) {
 	}
 	if code, out, _ := gopherlens(t, "check"); code != exitFailed || out == "" {
 		t.Errorf("a flipped bit: status %d, %s", code, out)
+	}
+}
+
+// One rule for the cache folder: a relative one is meant from where the command was called, also by the cells of a notebook elsewhere.
+func TestRelativeCacheFolder(t *testing.T) {
+	path := write(t, `import "lens"`, `Must(Must(lens.Load("teach")).LogitLens(ctx, "The capital of France is", lens.LensOptions{}))`)
+	here := t.TempDir()
+	t.Chdir(here)
+	t.Setenv(lens.CacheDirEnv, "cache")
+	if code, _, errs := gopherlens(t, "run", path); code != exitOK {
+		t.Fatal(errs)
+	}
+	if found, err := filepath.Glob(filepath.Join(here, "cache", "conv", "*")); err != nil || len(found) != 1 {
+		t.Errorf("the cache holds %v, %v", found, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gopherlens/gopherlens/kernel/client"
@@ -20,42 +21,48 @@ import (
 )
 
 type runCmd struct {
-	Notebook    string        `arg:"" type:"path" help:"Notebook to execute (.ipynb)."`
-	Output      string        `type:"path" placeholder:"FILE" help:"Where the executed notebook goes (default: beside the notebook, as *.out.ipynb)."`
-	HTML        string        `name:"html" type:"path" placeholder:"FILE" help:"Also write a self-contained page."`
+	Notebook    path          `arg:"" help:"Notebook to execute (.ipynb)."`
+	Output      path          `placeholder:"FILE" help:"Where the executed notebook goes (default: beside the notebook, as *.out.ipynb)."`
+	HTML        path          `name:"html" placeholder:"FILE" help:"Also write a self-contained page."`
 	AllowErrors bool          `help:"Go on after a cell that fails."`
 	Timeout     time.Duration `placeholder:"DURATION" help:"Time limit for each cell, such as 90s (default: none)."`
 }
 
 func (c *runCmd) Run(e *env) error {
-	src, err := os.ReadFile(c.Notebook)
+	name := string(c.Notebook)
+	if info, err := os.Stat(name); err != nil {
+		return usageError{err}
+	} else if !info.Mode().IsRegular() {
+		return usageError{fmt.Errorf("%s is not a file", name)}
+	}
+	src, err := os.ReadFile(name)
 	if err != nil {
 		return usageError{err}
 	}
 	nb, err := notebook.Read(bytes.NewReader(src))
 	if err != nil {
-		return usageError{fmt.Errorf("%s: %w", c.Notebook, err)}
+		return usageError{fmt.Errorf("%s: %w", name, err)}
 	}
 	if c.Output == "" {
-		c.Output = strings.TrimSuffix(c.Notebook, ".ipynb") + ".out.ipynb"
+		c.Output = path(strings.TrimSuffix(name, ".ipynb") + ".out.ipynb")
 	}
 	if c.Output == c.Notebook || c.HTML == c.Notebook || c.HTML == c.Output {
 		return usageError{fmt.Errorf("the notebook, --output and --html must be different files: %s", c.Output)}
 	}
 	// Output that cannot be written must be known before the work is done, not after.
-	for _, path := range []string{c.Output, c.HTML} {
-		if path == "" {
+	for _, p := range []path{c.Output, c.HTML} {
+		if p == "" {
 			continue
 		}
-		if err := writable(path); err != nil {
+		if err := writable(string(p)); err != nil {
 			return usageError{err}
 		}
 	}
 	// Cells find files beside the notebook, as in Jupyter.
-	if err := os.Chdir(filepath.Dir(c.Notebook)); err != nil {
+	if err := os.Chdir(filepath.Dir(name)); err != nil {
 		return usageError{err}
 	}
-	ctx, stop := signal.NotifyContext(e.ctx, os.Interrupt)
+	ctx, stop := signal.NotifyContext(e.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	runErr := c.execute(ctx, e, nb)
 	// What ran is written also when a cell failed.
@@ -63,7 +70,7 @@ func (c *runCmd) Run(e *env) error {
 	if err := nb.Write(&out); err != nil {
 		return errors.Join(runErr, err)
 	}
-	if err := os.WriteFile(c.Output, out.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(string(c.Output), out.Bytes(), 0o644); err != nil {
 		return errors.Join(runErr, err)
 	}
 	fmt.Fprintf(e.stdout, "wrote %s\n", c.Output)
@@ -71,7 +78,7 @@ func (c *runCmd) Run(e *env) error {
 		if err := nb.HTML(&page, notebook.HTMLOptions{}); err != nil {
 			return errors.Join(runErr, err)
 		}
-		if err := os.WriteFile(c.HTML, page.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(string(c.HTML), page.Bytes(), 0o644); err != nil {
 			return errors.Join(runErr, err)
 		}
 		fmt.Fprintf(e.stdout, "wrote %s\n", c.HTML)
