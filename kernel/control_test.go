@@ -51,14 +51,14 @@ func TestInterrupt(t *testing.T) {
 	}
 	start := time.Now()
 	reply, err := s.Client.Execute(testContext(t), "obeys", interrupt)
-	if err != nil || reply.Status != "error" || reply.EName != "Interrupted" {
+	if err != nil || reply.Status != "error" || reply.EName != "interrupted" {
 		t.Errorf("obeying cell: %+v, %v", reply.Failure, err)
 	}
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("the interrupt took %s", d)
 	}
 	reply, err = s.Client.Execute(testContext(t), "ignores", interrupt)
-	if err != nil || reply.EName != "Interrupted" || !strings.Contains(reply.EValue, "abandoned") {
+	if err != nil || reply.EName != "interrupted" || !strings.Contains(reply.EValue, "abandoned") {
 		t.Errorf("ignoring cell: %+v, %v", reply.Failure, err)
 	}
 	if reply, _ := run(t, s.Client, wire.NewExecuteContent("next")); reply.Status != "ok" || reply.ExecutionCount != 3 {

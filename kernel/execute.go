@@ -16,7 +16,11 @@ import (
 // already here; what the client sends after it saw the reply is not.
 const abortWindow = 15 * time.Millisecond
 
-var errInterrupted = errors.New("interrupted")
+// interrupted is the ename of a cell that an interrupt or shutdown ended; the
+// evaluator uses the same.
+const interrupted = "interrupted"
+
+var errInterrupted = errors.New(interrupted)
 
 // outcome is what a call into the Evaluator gives.
 type outcome struct {
@@ -55,7 +59,7 @@ func (k *Kernel) guard(r *request, fn func(context.Context) outcome) outcome {
 	case out := <-done:
 		return k.named(ctx, out)
 	case <-grace.C:
-		return outcome{abandoned: true, err: &EvalError{Name: "Interrupted", Message: fmt.Sprintf(
+		return outcome{abandoned: true, err: &EvalError{Name: interrupted, Message: fmt.Sprintf(
 			"the cell did not stop within %s; its goroutine was abandoned and may still be running, the kernel goes on", k.cfg.InterruptGrace)}}
 	}
 }
@@ -67,7 +71,7 @@ func (k *Kernel) named(ctx context.Context, out outcome) outcome {
 		if k.ctx.Err() != nil {
 			msg = "the kernel is shutting down"
 		}
-		out.err = &EvalError{Name: "Interrupted", Message: msg}
+		out.err = &EvalError{Name: interrupted, Message: msg}
 	}
 	return out
 }

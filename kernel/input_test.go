@@ -78,7 +78,7 @@ func TestInput(t *testing.T) {
 			}
 		}
 	})
-	if err != nil || reply.EName != "Interrupted" {
+	if err != nil || reply.EName != "interrupted" {
 		t.Errorf("interrupt of a question: %+v, %v", reply.Failure, err)
 	}
 	alive(t, s.Client)

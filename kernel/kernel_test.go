@@ -361,7 +361,7 @@ func TestShutdown(t *testing.T) {
 							text += content[wire.StreamContent](t, m).Text
 						}
 					})
-					if err != nil || reply.EName != "Interrupted" || text != "cleaned up" {
+					if err != nil || reply.EName != "interrupted" || text != "cleaned up" {
 						t.Errorf("the running cell: %+v, output %q, %v", reply.Failure, text, err)
 					}
 				})

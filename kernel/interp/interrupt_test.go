@@ -1,12 +1,16 @@
 package interp
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/gopherlens/gopherlens/kernel"
+	"github.com/gopherlens/gopherlens/kernel/kerneltest"
+	"github.com/gopherlens/gopherlens/kernel/wire"
 )
 
 // TestInterruptSparesOtherCells: stopping one cell, by an interrupt or because
@@ -119,4 +123,37 @@ time.AfterFunc(20*time.Millisecond, func() { <-gate; fmt.Print("mine"); close(do
 	if out := s.eval(t, `close(gate); <-done`); out.err != nil || late.late.String() != "mine" || out.stdout != "" {
 		t.Errorf("a timer's output went to %q and %q (%v)", late.late.String(), out.stdout, out.err)
 	}
+}
+
+// TestInterruptThroughKernel: the session gives a stuck cell up before the
+// kernel gives the session up, so the error says why the cell did not stop.
+func TestInterruptThroughKernel(t *testing.T) {
+	var all sync.WaitGroup
+	for range 4 { // at once, so that timers come late
+		ev, err := New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := kerneltest.Start(t, ev)
+		all.Go(func() {
+			for _, c := range []struct{ src, want string }{
+				{`<-make(chan int)`, "left behind"},
+				{`for {}`, "the cell was interrupted"},
+				{`<-ctx.Done(); panic(ctx.Err())`, "the cell was interrupted"},
+			} {
+				reply, err := s.Client.Execute(context.Background(), c.src, func(m *wire.Message) {
+					if m.Header.MsgType == wire.ExecuteInput {
+						time.Sleep(100 * time.Millisecond)
+						if err := s.Client.Interrupt(context.Background()); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				if err != nil || reply.EName != "interrupted" || !strings.Contains(reply.EValue, c.want) {
+					t.Errorf("%s: %+v, %v", c.src, reply.Failure, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
