@@ -314,7 +314,8 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 	for k, f := range s.hooks {
 		c.RegisterExternal(k, f)
 	}
-	c.RegisterExternal(runtimePkg+".Show", func(v ...any) { r.shown = v })
+	shown := r.shown
+	c.RegisterExternal(runtimePkg+".Show", func(v ...any) { *shown = v })
 	mine := declaredNames(u.own)
 	for n := range declaredNames(u.inherit) {
 		mine[n] = true
@@ -329,8 +330,8 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 
 // prepare reaches two fields of the interpreter that have no accessor. Without
 // the first, a panic in a goroutine would stay unreported (it is contained
-// either way); without the second, interface calls of unexported methods of
-// earlier cells' types would not be found.
+// either way); without the second, interface calls of other cells' types would
+// not be possible.
 func (s *Session) prepare(in *ixgo.Interp) error {
 	v := reflect.ValueOf(in).Elem()
 	field := func(name string) any {
@@ -341,7 +342,7 @@ func (s *Session) prepare(in *ixgo.Interp) error {
 		return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Interface()
 	}
 	ch, ok1 := field("cherror").(*chan ixgo.PanicError)
-	sets, ok2 := field("msets").(*map[reflect.Type]map[string]*ssa.Function)
+	sets, ok2 := field("msets").(*methodSets)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("the interpreter is not of the version this kernel was made for (ixgo v1.1.1)")
 	}
@@ -353,13 +354,7 @@ func (s *Session) prepare(in *ixgo.Interp) error {
 			}
 		}
 	}
-	for _, rt := range s.ld.known() {
-		for _, t := range []reflect.Type{rt, reflect.PointerTo(rt)} {
-			if _, ok := (*sets)[t]; !ok {
-				(*sets)[t] = map[string]*ssa.Function{}
-			}
-		}
-	}
+	s.ld.share(sets)
 	return nil
 }
 

@@ -2,10 +2,14 @@ package interp
 
 import (
 	"go/types"
+	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goplus/ixgo"
+	"github.com/goplus/reflectx"
+	"golang.org/x/tools/go/ssa"
 	"golang.org/x/tools/go/types/typeutil"
 )
 
@@ -20,10 +24,25 @@ type loader struct {
 	fwd   typeutil.Map
 	rev   map[reflect.Type]types.Type
 	pkgs  map[string]*ixgo.Package // session packages by path
+
+	methods map[reflect.Type]bool // all types with methods that cells made
+	tables  []*methodSets         // where the interpreters find methods
+	fence   atomic.Int64
 }
 
+// methodSets are the methods that an interpreter has code for. A type that is
+// there without its method is one that another interpreter made.
+type methodSets = map[reflect.Type]map[string]*ssa.Function
+
+// newLoader knows error from the start. ixgo v1.1.1 tells it from other types
+// by its name, to which it first appends the type arguments of the instance it
+// compiles: an error first met in an instance (the second parameter of Must)
+// became interface{ Error() string }, and so it stayed for the whole cell,
+// whose functions compiled code then refused.
 func newLoader(base ixgo.Loader) *loader {
-	return &loader{base: base, rev: map[reflect.Type]types.Type{}, pkgs: map[string]*ixgo.Package{}}
+	l := &loader{base: base, rev: map[reflect.Type]types.Type{}, pkgs: map[string]*ixgo.Package{}, methods: map[reflect.Type]bool{}}
+	l.fwd.Set(types.Universe.Lookup("error").Type(), reflect.TypeFor[error]())
+	return l
 }
 
 // Import loads a registered package. Only the compiling goroutine calls it; it
@@ -94,15 +113,62 @@ func (l *loader) learn(t types.Type, rt reflect.Type) {
 	l.rev[rt] = t
 }
 
-// known lists the reflect types of all types that cells declared.
-func (l *loader) known() []reflect.Type {
+// share makes the types with methods of every cell known to every interpreter;
+// own is the table of a new one. An interpreter that meets a value of a type
+// that is not in its table takes the type for compiled and jumps to its method,
+// which ends the process: a function of an earlier cell may be given a value of
+// a later cell's type, and types declared in functions, which no other cell
+// can name, travel in interfaces all the same.
+func (l *loader) share(own *methodSets) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := make([]reflect.Type, 0, len(l.rev))
-	for rt := range l.rev {
-		out = append(out, rt)
+	for t := range l.methods {
+		if _, ok := (*own)[t]; !ok {
+			(*own)[t] = nil
+		}
 	}
-	return out
+	var fresh []reflect.Type
+	for t := range *own {
+		if t.Kind() != reflect.Pointer {
+			fresh = l.note(fresh, t)
+			fresh = l.note(fresh, reflect.PointerTo(t))
+		} else {
+			fresh = l.note(fresh, t)
+			fresh = l.note(fresh, t.Elem())
+		}
+	}
+	for _, t := range fresh {
+		if _, ok := (*own)[t]; !ok {
+			(*own)[t] = nil
+		}
+	}
+	if len(fresh) > 0 {
+		for _, table := range l.tables {
+			next := maps.Clone(*table)
+			for _, t := range fresh {
+				next[t] = nil
+			}
+			// Goroutines of that cell read the table without a lock. They find
+			// this one or the last; neither is written to any more. The second
+			// copy is for the race detector, which does not follow Clone.
+			next = maps.Clone(next)
+			l.fence.Add(1)
+			publish(table, next)
+		}
+	}
+	l.tables = append(l.tables, own)
+}
+
+//go:norace
+func publish(table *methodSets, next methodSets) { *table = next }
+
+// note adds t to list and to the types with methods, once.
+func (l *loader) note(list []reflect.Type, t reflect.Type) []reflect.Type {
+	if l.methods[t] || t.Kind() == reflect.Interface || reflectx.NumMethodX(t) == 0 {
+		return list
+	}
+	l.methods[t] = true
+	return append(list, t)
 }
 
 // install makes vars the variables of the package path.

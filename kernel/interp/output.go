@@ -7,11 +7,13 @@ import (
 	"io"
 	"log"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
+	"weak"
 )
 
 // cellIO is where one cell's output goes. It outlives the cell: goroutines the
@@ -21,7 +23,7 @@ type cellIO struct {
 	stdout, stderr io.Writer
 	display        func(any) error
 	ctx            context.Context
-	labels         context.Context // carries the goroutine labels, keeps them alive
+	id             string // value of the label
 }
 
 func (c *cellIO) write(w io.Writer, p []byte) (int, error) {
@@ -42,23 +44,47 @@ func goroutineLabels() unsafe.Pointer
 
 var (
 	cellCount atomic.Int64
-	byLabels  sync.Map // unsafe.Pointer of the label set -> *cellIO
+	byLabels  sync.Map // address of a label set -> *owner
 )
 
-// enter marks the calling goroutine, and all that it will start, as c's.
+// owner is the cell that a label set stands for. Only goroutines keep the set:
+// with the last of them the garbage collector takes the set, and the set's
+// cleanup takes the owner.
+type owner struct {
+	labels weak.Pointer[byte]
+	io     *cellIO
+}
+
+// enter marks the calling goroutine, and all that it will start, as c's. Only
+// the first call may be beside no other.
 func (c *cellIO) enter() {
-	id := strconv.FormatInt(cellCount.Add(1), 10)
-	c.labels = pprof.WithLabels(context.Background(), pprof.Labels("gopherlens-cell", id))
-	pprof.SetGoroutineLabels(c.labels)
-	byLabels.Store(goroutineLabels(), c)
+	if c.id == "" {
+		c.id = strconv.FormatInt(cellCount.Add(1), 10)
+	}
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("gopherlens-cell", c.id)))
+	set := (*byte)(goroutineLabels())
+	o := &owner{weak.Make(set), c}
+	at := uintptr(unsafe.Pointer(set))
+	byLabels.Store(at, o)
+	// by then the address may be another set's, whose owner stays
+	runtime.AddCleanup(set, func(o *owner) { byLabels.CompareAndDelete(at, o) }, o)
 }
 
 // ofGoroutine is the cell of the calling goroutine, nil if no cell started it.
 func ofGoroutine() *cellIO {
-	if c, ok := byLabels.Load(goroutineLabels()); ok {
-		return c.(*cellIO)
+	set := (*byte)(goroutineLabels())
+	if set == nil {
+		return nil
 	}
-	return nil
+	v, ok := byLabels.Load(uintptr(unsafe.Pointer(set)))
+	if !ok {
+		return nil
+	}
+	o := v.(*owner)
+	if o.labels.Value() != set { // a set that is gone was here before
+		return nil
+	}
+	return o.io
 }
 
 // output is the calling goroutine's cell, else the session's latest one.

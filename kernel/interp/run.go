@@ -25,7 +25,7 @@ const abandonAfter = 900 * time.Millisecond
 type run struct {
 	io       *cellIO
 	file     string
-	shown    []any
+	shown    *[]any // apart, for the cell's interpreter may live long
 	exited   chan int
 	panicked chan *kernel.EvalError // of goroutines the cell's code started
 }
@@ -328,7 +328,8 @@ var errorType = types.Universe.Lookup("error").Type()
 // result is what the last expression shows. A last value of type error is not
 // shown: nil says nothing, and anything else is the cell's error.
 func (s *Session) result(u *unit, r *run) (any, error) {
-	vals := r.shown
+	vals := *r.shown
+	*r.shown = nil
 	if !u.shows {
 		vals = nil
 	}

@@ -177,7 +177,7 @@ func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err erro
 	if u == nil {
 		return nil, nil
 	}
-	r := &run{io: cio, exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: file}
+	r := &run{io: cio, shown: new([]any), exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: file}
 	if err := s.load(u, r); err != nil {
 		return nil, &kernel.EvalError{Name: compileError, Message: err.Error()}
 	}

@@ -169,7 +169,9 @@ func openType(t types.Type) bool {
 					open = true
 				}
 			case *types.Signature:
-				if t.TypeParams().Len() > 0 || t.RecvTypeParams().Len() > 0 {
+				// not RecvTypeParams: methods of instances keep those of their
+				// origin, though nothing in them is open any more
+				if t.TypeParams().Len() > 0 {
 					open = true
 				}
 			}

@@ -19,7 +19,6 @@ func init() {
 			Deps: map[string]string{
 				"container/list":                 "list",
 				"context":                        "context",
-				"crypto/rand":                    "rand",
 				"encoding/hex":                   "hex",
 				"encoding/json":                  "json",
 				"fmt":                            "fmt",
@@ -59,6 +58,7 @@ func init() {
 				"ErrChanged":  reflect.ValueOf(&q.ErrChanged),
 				"ErrClosed":   reflect.ValueOf(&q.ErrClosed),
 				"ErrExists":   reflect.ValueOf(&q.ErrExists),
+				"ErrID":       reflect.ValueOf(&q.ErrID),
 				"ErrLocked":   reflect.ValueOf(&q.ErrLocked),
 				"ErrMissing":  reflect.ValueOf(&q.ErrMissing),
 				"ErrNotFound": reflect.ValueOf(&q.ErrNotFound),

@@ -97,7 +97,7 @@ func init() {
 				"LoadWith": reflect.ValueOf(q.LoadWith),
 			},
 			TypedConsts: map[string]ixgo.TypedConst{
-				"BOSAuto":     {Typ: reflect.TypeOf(q.BOSAuto), Value: constant.MakeString("")},
+				"BOSAuto":     {Typ: reflect.TypeOf(q.BOSAuto), Value: constant.MakeString("auto")},
 				"BOSNo":       {Typ: reflect.TypeOf(q.BOSNo), Value: constant.MakeString("no")},
 				"BOSYes":      {Typ: reflect.TypeOf(q.BOSYes), Value: constant.MakeString("yes")},
 				"Internal":    {Typ: reflect.TypeOf(q.Internal), Value: constant.MakeString("internal")},
