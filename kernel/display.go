@@ -26,6 +26,14 @@ const (
 // shown is a value as a MIME bundle; data always has text/plain.
 type shown struct{ data, metadata wire.Bundle }
 
+// Bundle is the MIME bundle in which v is displayed; see the package
+// documentation. It always has text/plain, and can be encoded as JSON. The error
+// says what of v could not be shown as v wanted.
+func Bundle(v any) (map[string]any, error) {
+	s, err := show(v)
+	return s.data, err
+}
+
 // show makes the bundle of v. It calls methods of v and survives their panics.
 // The error says what of v could not be shown as v wanted; the bundle is
 // complete without it and can be encoded as JSON.
@@ -39,6 +47,9 @@ func show(v any) (shown, error) {
 		}
 	} else {
 		s.data, errs = picture(v, errs)
+	}
+	if r := reflect.ValueOf(v); len(errs) > 0 && r.Kind() == reflect.Pointer && r.IsNil() {
+		s.data, errs = wire.Bundle{"text/plain": "<nil>"}, nil // its methods expect something, as fmt has it
 	}
 	if t, ok := s.data["text/plain"].(string); ok {
 		s.data["text/plain"] = clip(t)

@@ -30,6 +30,10 @@ type bundle map[string]any
 
 func (b bundle) MIMEBundle() map[string]any { return b }
 
+type pointerBundle struct{ text string }
+
+func (p *pointerBundle) MIMEBundle() map[string]any { return map[string]any{"text/plain": p.text} }
+
 type node struct {
 	Name string
 	Next *node
@@ -65,6 +69,8 @@ func TestDisplay(t *testing.T) {
 		"error":           {v: errors.New("went wrong"), text: "went wrong"},
 		"stringer":        {v: stringer{3}, text: "S3"},
 		"nil stringer":    {v: nilStringer, text: "<nil>"},
+		"nil bundler":     {v: (*pointerBundle)(nil), text: "<nil>"},
+		"nil image":       {v: (*image.RGBA)(nil), text: "<nil>"},
 		"panicking":       {v: badStringer{}, text: "~no string"},
 		"list":            {v: list, text: "~&{a 0x"},
 		"contains itself": {v: loop, text: "~contains itself"},

@@ -17,6 +17,9 @@ func (k *Kernel) input(r *request, allowed bool, out *output, prompt string, pas
 	if !allowed {
 		return "", ErrNoInput
 	}
+	if r.ctx.Err() != nil { // a late goroutine must not ask in place of another cell
+		return "", fmt.Errorf("ask for input: %w", context.Canceled)
+	}
 	out.flush(false) // the prompt stands below what was printed before it
 	answer := make(chan string, 1)
 	k.mu.Lock()

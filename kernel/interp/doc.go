@@ -21,6 +21,20 @@
 // a notice. A declaration repeated word for word is kept as it is, so that
 // running a cell of declarations again changes nothing.
 //
+// # Predeclared names
+//
+// Each can be redefined like any other name:
+//
+//	ctx                                          ends with an interrupt of the calling goroutine's cell
+//	Display(v any)                               shows v at this point of the output
+//	DisplayID(id string, v any)                  the same, under a name
+//	UpdateDisplay(id string, v any)              replaces what is shown under that name
+//	ClearOutput(wait bool)                       clears the cell's output, at once or when the next output comes
+//	Page(v any)                                  shows v in the front end's pager when the cell has succeeded
+//	Input(prompt string) (string, error)         asks for a line
+//	Password(prompt string) (string, error)      the same, hidden while it is typed
+//	Must[T any](v T, err error) T                v, or a panic with err
+//
 // # Output
 //
 // What a cell prints with package fmt, the built-in print, package log or

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 	"weak"
+
+	"github.com/gopherlens/gopherlens/kernel"
 )
 
 // cellIO is where one cell's output goes. It outlives the cell: goroutines the
@@ -21,7 +23,7 @@ import (
 type cellIO struct {
 	mu             sync.Mutex
 	stdout, stderr io.Writer
-	display        func(any) error
+	host           kernel.Cell
 	ctx            context.Context
 	id             string // value of the label
 }

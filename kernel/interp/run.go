@@ -346,9 +346,9 @@ func (s *Session) result(u *unit, r *run) (any, error) {
 		return vals[0], nil
 	}
 	for _, v := range vals {
-		if _, ok := v.(interface{ MIMEBundle() map[string]any }); ok && r.io.display != nil {
+		if _, ok := v.(interface{ MIMEBundle() map[string]any }); ok && r.io.host.Display != nil {
 			for _, v := range vals[:len(vals)-1] {
-				if err := r.io.display(v); err != nil {
+				if err := r.io.host.Display(v); err != nil {
 					return nil, fmt.Errorf("display: %w", err)
 				}
 			}

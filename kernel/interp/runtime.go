@@ -84,7 +84,10 @@ func registerRuntime() {
 		Interfaces: map[string]reflect.Type{}, NamedTypes: map[string]reflect.Type{}, AliasTypes: map[string]reflect.Type{},
 		Vars: map[string]reflect.Value{"Stop": reflect.ValueOf(&stop), "Calls": reflect.ValueOf(&calls)},
 		Funcs: map[string]reflect.Value{
-			"Show": reflect.ValueOf(func(...any) {}), "Display": reflect.ValueOf(func(any) {}),
+			"Show":    reflect.ValueOf(func(...any) {}),
+			"Display": reflect.ValueOf(func(any) {}), "Page": reflect.ValueOf(func(any) {}), "ClearOutput": reflect.ValueOf(func(bool) {}),
+			"DisplayID": reflect.ValueOf(func(string, any) {}), "UpdateDisplay": reflect.ValueOf(func(string, any) {}),
+			"Input": reflect.ValueOf(func(string, bool) (string, error) { return "", nil }),
 			"Print": reflect.ValueOf(func(...any) {}), "Println": reflect.ValueOf(func(...any) {}),
 			"Context": reflect.ValueOf(func() context.Context { return nil }),
 			"Halt":    reflect.ValueOf(none), "Check": reflect.ValueOf(none), "Enter": reflect.ValueOf(none), "Count": reflect.ValueOf(none),
@@ -97,19 +100,10 @@ func registerRuntime() {
 // program of its own, by the name the interpreter looks them up with.
 func (s *Session) overrides() map[string]any {
 	m := map[string]any{
-		runtimePkg + ".Halt":  s.halt,
-		runtimePkg + ".Check": s.stopCheck,
-		runtimePkg + ".Enter": s.enterCall,
-		runtimePkg + ".Count": s.countCall,
-		runtimePkg + ".Display": func(v any) {
-			s.flush()
-			if c := s.output(); c.display != nil {
-				if err := c.display(v); err != nil {
-					fmt.Fprintln(cellWriter{s, true}, "display:", err)
-				}
-			}
-		},
-		runtimePkg + ".Context": func() context.Context { return cellContext{s} },
+		runtimePkg + ".Halt":    s.halt,
+		runtimePkg + ".Check":   s.stopCheck,
+		runtimePkg + ".Enter":   s.enterCall,
+		runtimePkg + ".Count":   s.countCall,
 		runtimePkg + ".Print":   func(a ...any) { s.printErr(builtinPrint(false, a)) },
 		runtimePkg + ".Println": func(a ...any) { s.printErr(builtinPrint(true, a)) },
 
@@ -140,6 +134,9 @@ func (s *Session) overrides() map[string]any {
 		"(*sync.WaitGroup).Go": func(wg *sync.WaitGroup, f func()) { wg.Go(s.contain(f)) },
 		"time.AfterFunc":       func(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, s.contain(f)) },
 		"context.AfterFunc":    func(ctx context.Context, f func()) func() bool { return context.AfterFunc(ctx, s.contain(f)) },
+	}
+	for name, f := range s.hosted() {
+		m[runtimePkg+"."+name] = f
 	}
 	for name, print := range map[string]func(v ...any) string{"Fatal": fmt.Sprint, "Fatalln": fmt.Sprintln} {
 		m["log."+name] = func(v ...any) { log.Output(2, print(v...)); s.exit(1) }

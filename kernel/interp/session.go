@@ -67,7 +67,7 @@ var _ interface {
 
 var registerOnce sync.Once
 
-// New starts a session with the predeclared names ctx, Display and Must.
+// New starts a session with the predeclared names of the package documentation.
 // Close it to release its pipes.
 func New() (*Session, error) {
 	registerOnce.Do(func() {
@@ -120,12 +120,6 @@ func New() (*Session, error) {
 	return s, nil
 }
 
-// prelude is evaluated once, so that its names can be redefined like any other.
-const prelude = `import "context"
-var ctx context.Context = ` + runtimeName + `.Context()
-func Display(v any) { ` + runtimeName + `.Display(v) }
-func Must[T any](v T, err error) T { if err != nil { panic(err) }; return v }`
-
 func (s *Session) deliver(p []byte, stderr bool) {
 	c := s.latest.Load()
 	if c == nil {
@@ -165,7 +159,8 @@ func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err erro
 		return nil, &kernel.EvalError{Name: compileError, Message: "the session is closed"}
 	}
 	s.seq++
-	cio := &cellIO{stdout: c.Stdout, stderr: c.Stderr, display: c.Display, ctx: ctx}
+	cio := &cellIO{stdout: c.Stdout, stderr: c.Stderr, host: *c, ctx: ctx}
+	cio.host.Source = "" // late goroutines keep the rest
 	file := fmt.Sprintf("In[%d]", c.Count)
 	if s.seq == 1 {
 		file = "prelude"
