@@ -20,8 +20,8 @@ vet: ## what must be clean before a commit
 	go vet ./...
 	go mod tidy -diff
 
-generate: ## symbol tables of the packages that cells can import
-	go generate ./kernel/interp/...
+generate: ## symbol tables of the packages that cells can import, and the kernels' assembly
+	go generate ./kernel/interp/... ./lensapi/kernels
 
 golden: ## pictures and transcripts that tests compare with; look at the difference before committing it
 	go test ./plots ./kernel -update

@@ -14,6 +14,7 @@ require (
 	github.com/goplus/reflectx v1.7.8
 	github.com/klauspost/compress v1.20.3
 	github.com/mattn/go-runewidth v0.0.24
+	github.com/mmcloughlin/avo v0.6.0
 	github.com/nikolalohinski/gonja/v2 v2.4.1
 	github.com/x448/float16 v0.8.4
 	github.com/yuin/goldmark v1.8.2
@@ -21,6 +22,7 @@ require (
 	go4.org/unsafe/assume-no-moving-gc v0.0.0-20231121144256-b99613f794b6
 	golang.org/x/image v0.34.0
 	golang.org/x/sync v0.19.0
+	golang.org/x/sys v0.41.0
 	golang.org/x/text v0.32.0
 	golang.org/x/tools v0.41.0
 	gonum.org/v1/gonum v0.16.0
@@ -59,7 +61,6 @@ require (
 	github.com/visualfc/xtype v0.3.2 // indirect
 	github.com/xtgo/set v1.0.0 // indirect
 	golang.org/x/mod v0.32.0 // indirect
-	golang.org/x/sys v0.41.0 // indirect
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	google.golang.org/protobuf v1.28.0 // indirect
 	gorgonia.org/cu v0.9.4 // indirect

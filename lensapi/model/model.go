@@ -33,6 +33,9 @@ type architecture interface {
 // and rotary frequencies that some checkpoints carry are ignored. Load ends by running three tokens; see doc.go.
 // The Set may be closed afterwards.
 func Load(config []byte, w *weights.Set) (*Model, error) {
+	if _, err := kernels.Level(); err != nil {
+		return nil, err
+	}
 	c, err := parseConfig(config)
 	if err != nil {
 		return nil, err

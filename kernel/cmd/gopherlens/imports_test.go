@@ -16,24 +16,25 @@ const modulePath = "github.com/gopherlens/gopherlens"
 
 // allowed says which of our packages each package may import; nil means anything.
 var allowed = map[string][]string{
-	"cache":                 {},
-	"plots":                 {},
-	"lensapi/kernels":       {},
-	"lensapi/weights":       {},
-	"lensapi/tokenizer":     {},
-	"lensapi/teach":         {},
-	"lensapi/model":         {"lensapi/weights", "lensapi/kernels"},
-	"lensapi/forward":       {"lensapi/model"},
-	"lensapi/lenstest":      {"lensapi/model", "lensapi/weights", "lensapi/tokenizer"},
-	"lensapi":               {"cache", "plots", "lensapi/forward", "lensapi/model", "lensapi/teach", "lensapi/tokenizer", "lensapi/weights"},
-	"kernel/wire":           {},
-	"kernel":                {"kernel/wire"},
-	"kernel/client":         {"kernel/wire"},
-	"kernel/kerneltest":     {"kernel", "kernel/wire", "kernel/client"},
-	"kernel/kernelspec":     {},
-	"kernel/notebook":       {},
-	"kernel/interp":         {"kernel", "lensapi", "plots", "cache"},
-	"kernel/cmd/gopherlens": nil,
+	"cache":                        {},
+	"plots":                        {},
+	"lensapi/kernels":              {},
+	"lensapi/kernels/internal/asm": {},
+	"lensapi/weights":              {},
+	"lensapi/tokenizer":            {},
+	"lensapi/teach":                {},
+	"lensapi/model":                {"lensapi/weights", "lensapi/kernels"},
+	"lensapi/forward":              {"lensapi/model"},
+	"lensapi/lenstest":             {"lensapi/model", "lensapi/weights", "lensapi/tokenizer"},
+	"lensapi":                      {"cache", "plots", "lensapi/forward", "lensapi/model", "lensapi/teach", "lensapi/tokenizer", "lensapi/weights"},
+	"kernel/wire":                  {},
+	"kernel":                       {"kernel/wire"},
+	"kernel/client":                {"kernel/wire"},
+	"kernel/kerneltest":            {"kernel", "kernel/wire", "kernel/client"},
+	"kernel/kernelspec":            {},
+	"kernel/notebook":              {},
+	"kernel/interp":                {"kernel", "lensapi", "plots", "cache"},
+	"kernel/cmd/gopherlens":        nil,
 }
 
 // homes says where a module may be imported, and why only there.
@@ -47,6 +48,7 @@ var homes = []struct {
 	{"github.com/klauspost/compress", []string{"cache"}, "decompression is bounded there"},
 	{"gonum.org/v1/plot", []string{"plots", "kernel/interp"}, "pictures look alike because one package draws them (interp only lists its symbols)"},
 	{"github.com/go-zeromq/zmq4", []string{"kernel/wire"}, "its sockets are not safe with hostile peers; the transport that is lives there"},
+	{"github.com/mmcloughlin/avo", []string{"lensapi/kernels/internal/asm"}, "a generator is no part of the binary"},
 	{"github.com/goplus/", []string{"kernel/interp"}, "the engine can be replaced as long as one package knows it"},
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,6 +33,18 @@ func TestLensTable(t *testing.T) {
 	for _, want := range []string{"teach", "normed", "no BOS", "5_post", "embed", "4 ␣is", "␣Paris .99"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// The kernels are chosen when a process starts, so the test above runs in processes of its own.
+func TestForcedKernels(t *testing.T) {
+	for level, want := range map[string]string{"portable": "PASS", "sse": `GOPHERLENS_KERNELS="sse": this machine has portable`} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLensTable$")
+		cmd.Env = append(os.Environ(), "GOPHERLENS_KERNELS="+level)
+		out, err := cmd.CombinedOutput()
+		if !strings.Contains(string(out), want) || (err == nil) != (want == "PASS") {
+			t.Errorf("%s: no %q in\n%s", level, want, out)
 		}
 	}
 }
