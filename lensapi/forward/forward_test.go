@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -332,6 +333,45 @@ func TestTruncate(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameBits(t, "after Truncate", tr.Resid, want[len(want)-len(tr.Resid):])
+}
+
+// TestFork: branches of a prefix, run at the same time, are what each would be alone.
+func TestFork(t *testing.T) {
+	r := forward.New(wideModel(t))
+	ids := someIDs(150)
+	for i := range ids {
+		ids[i] %= 300
+	}
+	for _, n := range []int{3, 64, 100} {
+		s := r.NewSession()
+		if _, err := s.Extend(context.Background(), ids[:n]); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for branch := range 4 {
+			f := s.Fork()
+			tail := append([]int{branch}, ids[n:n+30]...)
+			want, _ := result(t, r, append(slices.Clone(ids[:n]), tail...), []int{n, 31})
+			wg.Go(func() {
+				var got []float32
+				for _, part := range [][]int{tail[:1], tail[1:30], tail[30:]} {
+					tr, err := f.Extend(context.Background(), part)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					got = append(got, tr.Resid...)
+				}
+				if f.Len() != n+31 || !slices.Equal(got, want[len(want)-len(got):]) {
+					t.Errorf("branch %d after %d differs from a run of its own", branch, n)
+				}
+			})
+		}
+		wg.Wait()
+		if s.Len() != n {
+			t.Errorf("the origin has %d positions, want %d", s.Len(), n)
+		}
+	}
 }
 
 func TestBadCalls(t *testing.T) {

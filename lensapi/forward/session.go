@@ -62,6 +62,10 @@ func (s *Session) Truncate(n int) error {
 	return nil
 }
 
+// Fork returns a session that has the same positions and goes on separately: a branch of the conversation, one run of a
+// sweep. Nothing is copied but, when the fork grows, the last few positions. Both may be used at the same time.
+func (s *Session) Fork() *Session { return &Session{s.r, s.cache.Fork(), s.resid} }
+
 // Extend feeds ids as the positions from Len on and returns their residual rows. Hooks see and may edit this
 // pass; what they change in keys and values stays in the cache. ctx is looked at before each operation, so a
 // cancelled call returns within one. After an error the session has the Len it had before.

@@ -11,43 +11,85 @@ type Heads struct {
 	Window     int     // the positions attended to, the query's own and those just before it; 0: all
 }
 
-// Pattern writes the attention weights of T queries q [T, Q, Dim] at positions start..start+T-1 over keys
-// [S, KV, Dim], S = start+T, of positions 0..S-1: dst [T, Q, S], each row the softmax of its scores, and exactly 0 where
-// the key comes after the query or before its window.
-func (h Heads) Pattern(dst, q, keys []float32, start int) {
-	rows := len(q) / (h.Q * h.Dim)
-	s := start + rows
-	scale := h.Scale
-	if scale == 0 {
-		scale = 1 / math.Sqrt(float64(h.Dim))
-	}
-	width := h.KV * h.Dim
-	Parallel(rows*h.Q, rows*h.Q*s*h.Dim, func(lo, hi int) {
-		scores := make([]float64, s)
-		for r := lo; r < hi; r++ {
-			t, head := r/h.Q, r%h.Q
-			qr := q[r*h.Dim : (r+1)*h.Dim]
-			kv := head / (h.Q / h.KV)
-			n, first := start+t+1, 0
-			if h.Window > 0 {
-				first = max(0, n-h.Window)
-			}
-			seen := scores[first:n]
-			dots(seen, qr, keys[first*width+kv*h.Dim:], width)
-			for i := range seen {
-				seen[i] = float64(seen[i] * scale) // rounded before softmax subtracts: see doc.go
-				if h.Cap > 0 {
-					seen[i] = float64(h.Cap * math.Tanh(seen[i]/h.Cap))
-				}
-			}
-			clear(dst[r*s : r*s+first])
-			softmax(dst[r*s+first:(r+1)*s], seen)
+// BlockLen is the positions of one block of Blocks.
+const BlockLen = 64
+
+// Blocks are the keys or values of the positions from 0 on, in pieces of BlockLen positions: each [BlockLen, KV, Dim]. Sequences that begin alike can
+// share pieces. Values past S are not read.
+type Blocks [][]float32
+
+// Scores writes what softmax turns into attention weights: for T queries q [T, Q, Dim] at positions start..start+T-1 over the keys
+// of positions 0..S-1, S = start+T, dst [T, Q, S] is the scaled and capped q·k, rounded to float32, and -Inf where the key comes
+// after the query or before its window.
+func (h Heads) Scores(dst, q []float32, keys Blocks, start int) {
+	h.each(len(q)/(h.Q*h.Dim), start, func(r, kv, first, n, s int) {
+		row := dst[r*s : (r+1)*s]
+		h.score(row, q[r*h.Dim:(r+1)*h.Dim], keys, kv, first, n)
+		inf := float32(math.Inf(-1))
+		for i := range first {
+			row[i] = inf
+		}
+		for i := n; i < s; i++ {
+			row[i] = inf
 		}
 	})
 }
 
-// dots computes q·k for len(out) keys that lie stride apart, four chains at a time.
-func dots(out []float64, q, keys []float32, stride int) {
+// Softmax turns the scores [T, Q, S] of T = rows queries from position start on into attention weights, in place: each row over the positions that its query sees, and exactly 0
+// elsewhere.
+func (h Heads) Softmax(x []float32, rows, start int) {
+	h.each(rows, start, func(r, _, first, n, s int) {
+		row := x[r*s : (r+1)*s]
+		clear(row[:first])
+		softmax(row[first:n])
+		clear(row[n:])
+	})
+}
+
+// Pattern is Scores and then Softmax.
+func (h Heads) Pattern(dst, q []float32, keys Blocks, start int) {
+	h.Scores(dst, q, keys, start)
+	h.Softmax(dst, len(q)/(h.Q*h.Dim), start)
+}
+
+// each calls f in parallel for every query and head: r is its row of [T, Q], kv its key head; it sees positions first..n-1 of s.
+func (h Heads) each(rows, start int, f func(r, kv, first, n, s int)) {
+	s := start + rows
+	Parallel(rows*h.Q, rows*h.Q*s*h.Dim, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			n, first := start+r/h.Q+1, 0
+			if h.Window > 0 {
+				first = max(0, n-h.Window)
+			}
+			f(r, r%h.Q/(h.Q/h.KV), first, n, s)
+		}
+	})
+}
+
+// score writes dst[first:n].
+func (h Heads) score(dst, q []float32, keys Blocks, kv, first, n int) {
+	scale, width := h.Scale, h.KV*h.Dim
+	if scale == 0 {
+		scale = 1 / math.Sqrt(float64(h.Dim))
+	}
+	var buf [BlockLen]float64
+	for at := first; at < n; {
+		i := at % BlockLen
+		dots := buf[:min(BlockLen-i, n-at)]
+		dot(dots, q, keys[at/BlockLen][i*width+kv*h.Dim:], width)
+		for j, v := range dots {
+			v = float64(v * scale)
+			if h.Cap > 0 {
+				v = float64(h.Cap * math.Tanh(v/h.Cap))
+			}
+			dst[at+j] = float32(v)
+		}
+		at += len(dots)
+	}
+}
+
+// dot computes q·k for len(out) keys that lie stride apart, four chains at a time.
+func dot(out []float64, q, keys []float32, stride int) {
 	d := len(q)
 	j := 0
 	for ; j+4 <= len(out); j += 4 {
@@ -73,27 +115,25 @@ func dots(out []float64, q, keys []float32, stride int) {
 	}
 }
 
-// softmax writes exp(x - max) / sum and zeroes the rest of dst. It uses x as scratch.
-func softmax(dst []float32, x []float64) {
+// softmax writes exp(x - max) / sum in place.
+func softmax(x []float32) {
 	top := math.Inf(-1)
 	for _, v := range x {
-		top = max(top, v)
+		top = max(top, float64(v))
 	}
 	var sum float64
-	for i, v := range x {
-		x[i] = math.Exp(v - top)
-		sum += x[i]
+	for _, v := range x {
+		sum += math.Exp(float64(v) - top)
 	}
 	for i, v := range x {
-		dst[i] = float32(v / sum)
+		x[i] = float32(math.Exp(float64(v)-top) / sum)
 	}
-	clear(dst[len(x):])
 }
 
-// Mix writes the values averaged with the attention weights: pattern [T, Q, S] over values [S, KV, Dim] to dst
-// [T, Q, Dim], S = start+T. It reads the whole row of the pattern only up to the query's own position, so an
+// Mix writes the values averaged with the attention weights: pattern [T, Q, S] over the values of positions 0..S-1 to dst
+// [T, Q, Dim], S = start+T. It reads a row of the pattern only up to the query's own position, so an
 // edited pattern cannot look ahead.
-func (h Heads) Mix(dst, pattern, values []float32, start int) {
+func (h Heads) Mix(dst, pattern []float32, values Blocks, start int) {
 	rows := len(dst) / (h.Q * h.Dim)
 	s := start + rows
 	width := h.KV * h.Dim
@@ -105,7 +145,7 @@ func (h Heads) Mix(dst, pattern, values []float32, start int) {
 			clear(acc)
 			for j, p := range pattern[r*s : r*s+start+t+1] {
 				w := float64(p)
-				v := values[j*width+kv*h.Dim:][:h.Dim]
+				v := values[j/BlockLen][j%BlockLen*width+kv*h.Dim:][:h.Dim]
 				for i, x := range v {
 					acc[i] += w * float64(x)
 				}

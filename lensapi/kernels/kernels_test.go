@@ -7,6 +7,7 @@ import (
 	"math/cmplx"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -76,6 +77,16 @@ func TestMatMul(t *testing.T) {
 	}
 }
 
+// blocks cuts keys or values into pieces; NaN stands where none must be read.
+func blocks(h kernels.Heads, x []float32) (b kernels.Blocks) {
+	for part := range slices.Chunk(x, kernels.BlockLen*h.KV*h.Dim) {
+		piece := slices.Repeat([]float32{float32(math.NaN())}, kernels.BlockLen*h.KV*h.Dim)
+		copy(piece, part)
+		b = append(b, piece)
+	}
+	return b
+}
+
 // TestSameBits is the promise of doc.go: neither threads nor the rows beside it change a row.
 func TestSameBits(t *testing.T) {
 	for _, h := range []kernels.Heads{{Q: 6, KV: 3, Dim: 16}, {Q: 6, KV: 3, Dim: 16, Scale: 0.5, Cap: 3, Window: 30}} {
@@ -90,11 +101,12 @@ func testSameBits(t *testing.T, h kernels.Heads) {
 	m := kernels.Pack(w, n, k)
 	const start, s = 90, 90 + rows
 	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, s*h.KV*h.Dim), random(r, s*h.KV*h.Dim)
+	kb, vb := blocks(h, keys), blocks(h, vals)
 	all := func() (y, pat, z []float32) {
 		y, pat, z = make([]float32, rows*n), make([]float32, rows*h.Q*s), make([]float32, rows*h.Q*h.Dim)
 		kernels.MatMul(y, x, m, bias)
-		h.Pattern(pat, q, keys, start)
-		h.Mix(z, pat, vals, start)
+		h.Pattern(pat, q, kb, start)
+		h.Mix(z, pat, vb, start)
 		return
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
@@ -113,8 +125,8 @@ func testSameBits(t *testing.T, h kernels.Heads) {
 		w := h.Q * h.Dim
 		seen := start + i + 1
 		p, z := make([]float32, h.Q*seen), make([]float32, w)
-		h.Pattern(p, q[i*w:(i+1)*w], keys[:seen*h.KV*h.Dim], start+i)
-		h.Mix(z, p, vals[:seen*h.KV*h.Dim], start+i)
+		h.Pattern(p, q[i*w:(i+1)*w], blocks(h, keys[:seen*h.KV*h.Dim]), start+i)
+		h.Mix(z, p, blocks(h, vals[:seen*h.KV*h.Dim]), start+i)
 		sameBits(t, "Mix of one row", z, z1[i*w:(i+1)*w])
 		for head := range h.Q {
 			full := p1[(i*h.Q+head)*s:][:s]
@@ -138,8 +150,10 @@ func testAttention(t *testing.T, h kernels.Heads) {
 	const rows = 5
 	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, rows*h.KV*h.Dim), random(r, rows*h.KV*h.Dim)
 	pat, z := make([]float32, rows*h.Q*rows), make([]float32, rows*h.Q*h.Dim)
-	h.Pattern(pat, q, keys, 0)
-	h.Mix(z, pat, vals, 0)
+	scores := make([]float32, len(pat))
+	h.Scores(scores, q, blocks(h, keys), 0)
+	h.Pattern(pat, q, blocks(h, keys), 0)
+	h.Mix(z, pat, blocks(h, vals), 0)
 	at := func(x []float32, heads, pos, head, i int) float64 { return float64(x[(pos*heads+head)*h.Dim+i]) }
 	for p := range rows {
 		for head := range h.Q {
@@ -175,6 +189,9 @@ func testAttention(t *testing.T, h kernels.Heads) {
 				}
 			}
 			for j := range rows {
+				if got := float64(scores[(p*h.Q+head)*rows+j]); e[j] == 0 != math.IsInf(got, -1) || e[j] != 0 && math.Abs(math.Exp(got)-e[j]) > 1e-6*max(1, e[j]) {
+					t.Errorf("score %d %d %d: %v, want %v", p, head, j, got, math.Log(e[j]))
+				}
 				if got := float64(pat[(p*h.Q+head)*rows+j]); math.Abs(got-e[j]/sum) > 1e-7 || e[j] == 0 && got != 0 {
 					t.Errorf("pattern %d %d %d: %v, want %v", p, head, j, got, e[j]/sum)
 				}
@@ -186,7 +203,7 @@ func testAttention(t *testing.T, h kernels.Heads) {
 func TestPatternLargeScores(t *testing.T) {
 	h := kernels.Heads{Q: 1, KV: 1, Dim: 1}
 	pat := make([]float32, 4)
-	h.Pattern(pat, []float32{1, 1000}, []float32{1000, -1000}, 0)
+	h.Pattern(pat, []float32{1, 1000}, blocks(h, []float32{1000, -1000}), 0)
 	sameBits(t, "pattern", pat, []float32{1, 0, 1, 0})
 }
 

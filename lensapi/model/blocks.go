@@ -172,14 +172,14 @@ func (g *graph) attention(l int, q, k, v node) node {
 	c := g.cfg
 	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead, Scale: c.AttnScale, Cap: c.AttnCap, Window: c.window(l)}
 	p := g.op("attn.pattern", c.NHeads*c.NCtx, func(dst []float32, in [][]float32) {
-		h.Pattern(dst, in[0], g.run.cache.put(g.run.cache.keys, l, in[1]), g.run.start)
+		h.Pattern(dst, in[0], g.run.cache.put(keys, l, in[1]), g.run.start)
 	}, q, k)
 	if g.err == nil {
 		p.n.Op().(*op).width = func() int { return c.NHeads * (g.run.start + g.run.rows) }
 	}
 	p = g.hook("attn.hook_pattern", p, c.NHeads, Positions)
 	z := g.op("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) {
-		h.Mix(dst, in[0], g.run.cache.put(g.run.cache.values, l, in[1]), g.run.start)
+		h.Mix(dst, in[0], g.run.cache.put(values, l, in[1]), g.run.start)
 	}, p, v)
 	return g.heads("attn.hook_z", z)
 }
