@@ -201,7 +201,14 @@ func (s *Session) newTypes(u *unit, b *program) []types.Type {
 	seen := map[types.Type]bool{}
 	visit := func(t types.Type) {
 		walkType(t, seen, func(t types.Type) {
-			if n, ok := t.(*types.Named); ok && s.unknown(n) {
+			n, ok := t.(*types.Named)
+			if !ok {
+				return
+			}
+			// The type may be known by its values alone. Its methods are found
+			// only if its package is there.
+			b.need(n.Obj().Pkg())
+			if s.unknown(n) {
 				found = append(found, n)
 			}
 		})
