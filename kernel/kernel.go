@@ -35,7 +35,8 @@ type Config struct {
 	// 50 ms.
 	StreamInterval time.Duration
 	// InterruptGrace is how long an interrupted cell has to return before it is
-	// abandoned; default 1 s.
+	// abandoned; default 3 s, long enough for an evaluator that gives cells up by
+	// itself (package interp after 1 s) to do so first on a busy machine and say why.
 	InterruptGrace time.Duration
 }
 
@@ -90,7 +91,7 @@ func New(cfg Config) (*Kernel, error) {
 		cfg.StreamInterval = 50 * time.Millisecond
 	}
 	if cfg.InterruptGrace <= 0 {
-		cfg.InterruptGrace = time.Second
+		cfg.InterruptGrace = 3 * time.Second
 	}
 	k := &Kernel{
 		cfg: cfg, conn: cfg.Connection,

@@ -16,10 +16,10 @@ import (
 	"github.com/goplus/ixgo"
 )
 
-// abandonAfter is how long an interrupted cell may take to stop. It is less than
-// the kernel's own patience (Config.InterruptGrace), so that the message of this
-// package, which knows more, is the one that is shown.
-const abandonAfter = 900 * time.Millisecond
+// abandonAfter is how long an interrupted cell may take to stop. It is much
+// less than the kernel's own patience (Config.InterruptGrace), so that the message
+// of this package, which knows more, is the one that is shown on a busy machine too.
+const abandonAfter = time.Second
 
 // run is one execution of a cell.
 type run struct {
