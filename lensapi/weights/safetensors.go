@@ -70,7 +70,6 @@ func readHeader(r io.ReaderAt, fileSize int64) (map[string]tensor, error) {
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", name, err)
 		}
-		t.r = r
 		ts[name] = t
 		return nil
 	})

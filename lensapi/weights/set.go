@@ -24,19 +24,30 @@ const (
 type Info struct {
 	DType string // as the file spells it: F32, F16, BF16, ...
 	Shape []int  // empty for a scalar
+	Bytes int64  // in the file
+	File  string // its name
 }
 
 // Set is an open checkpoint. It is safe for concurrent use until Close.
 type Set struct {
 	tensors map[string]tensor
 	names   []string
-	files   []fs.File
+	files   []*file
+}
+
+// file is an open file, mapped where the system does that.
+type file struct {
+	fs.File
+	r      io.ReaderAt
+	data   []byte // all of it, or nil
+	unmap  func() error
+	closed bool
 }
 
 // tensor is where one tensor's bytes are: [off, off+size) of a file.
 type tensor struct {
 	info      Info
-	r         io.ReaderAt
+	file      *file
 	off, size int64
 }
 
@@ -125,13 +136,14 @@ func parseIndex(data []byte) (map[string]string, error) {
 
 // addFile adds the tensors of one file. With want, exactly those names must be there.
 func (s *Set) addFile(fsys fs.FS, name string, want map[string]bool) error {
-	f, err := fsys.Open(name)
+	opened, err := fsys.Open(name)
 	if err != nil {
 		return err
 	}
+	f := &file{File: opened}
 	s.files = append(s.files, f)
-	r, ok := f.(io.ReaderAt)
-	if !ok {
+	var ok bool
+	if f.r, ok = opened.(io.ReaderAt); !ok {
 		return fmt.Errorf("%s: this file system gives no random access (io.ReaderAt)", name)
 	}
 	st, err := f.Stat()
@@ -141,10 +153,11 @@ func (s *Set) addFile(fsys fs.FS, name string, want map[string]bool) error {
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file", name)
 	}
-	ts, err := readHeader(r, st.Size())
+	ts, err := readHeader(f.r, st.Size())
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	f.data, f.unmap = mapFile(opened, st.Size())
 	var wrong []string
 	for _, n := range sortedKeys(ts) {
 		if _, dup := s.tensors[n]; dup {
@@ -152,7 +165,9 @@ func (s *Set) addFile(fsys fs.FS, name string, want map[string]bool) error {
 		} else if want != nil && !want[n] {
 			wrong = append(wrong, fmt.Sprintf("tensor %q is not listed for this file in %s", n, indexName))
 		}
-		s.tensors[n] = ts[n]
+		t := ts[n]
+		t.file, t.info.File, t.info.Bytes = f, name, t.size
+		s.tensors[n] = t
 	}
 	for _, n := range sortedKeys(want) {
 		if _, ok := ts[n]; !ok {
@@ -175,10 +190,14 @@ func (s *Set) Info(name string) (info Info, ok bool) {
 	return t.info, ok
 }
 
-// Close closes the files. Reads after it fail.
+// Close closes the files. Reads after it fail, and what Stored returned must not be touched again.
 func (s *Set) Close() error {
 	var errs []error
 	for _, f := range s.files {
+		if f.unmap != nil {
+			errs = append(errs, f.unmap())
+		}
+		f.data, f.closed = nil, true
 		errs = append(errs, f.Close())
 	}
 	s.files = nil

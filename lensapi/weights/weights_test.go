@@ -248,6 +248,72 @@ func TestDirAndClose(t *testing.T) {
 	}
 }
 
+func TestStored(t *testing.T) {
+	header := `{"a":{"dtype":"F32","shape":[2],"data_offsets":[1,9]},"b":{"dtype":"F16","shape":[2],"data_offsets":[9,13]},"c":{"dtype":"BF16","shape":[1,2],"data_offsets":[13,17]},` +
+		`"odd":{"dtype":"BOOL","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"F32","shape":[0],"data_offsets":[17,17]}}`
+	data := slices.Concat([]byte{1}, f32(1.5, float32(math.Inf(-1))), []byte{0, 0x3c, 0xff, 0x7f}, []byte{0x80, 0x3f, 0x80, 0x7f})
+	for _, pad := range []string{"", " "} { // aligned and not
+		s, err := open(t, header+pad, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, errA := s.Stored("a")
+		b, errB := s.Stored("b")
+		c, errC := s.Stored("c")
+		z, errZ := s.Stored("z")
+		if errA != nil || errB != nil || errC != nil || errZ != nil {
+			t.Fatal(errA, errB, errC, errZ)
+		}
+		if !slices.Equal(a.F32, []float32{1.5, float32(math.Inf(-1))}) || !slices.Equal(b.F16, []uint16{0x3c00, 0x7fff}) || !slices.Equal(c.BF16, []uint16{0x3f80, 0x7f80}) || z.Len() != 0 {
+			t.Errorf("stored as %v, %v, %v and %v", a, b, c, z)
+		}
+		for _, v := range []weights.Values{a, b, c} {
+			if v.Len() != 2 || v.NotFinite() != 1 || v.Slice(0, 1).NotFinite() != -1 || v.Slice(1, 2).NotFinite() != 0 {
+				t.Errorf("%v: not finite at %d, %d in its first part, %d in its second", v, v.NotFinite(), v.Slice(0, 1).NotFinite(), v.Slice(1, 2).NotFinite())
+			}
+			w := make([]float32, 1)
+			if v.Slice(0, 1).Widen(w); w[0] != 1 && w[0] != 1.5 {
+				t.Errorf("%v widens to %v", v, w)
+			}
+		}
+		if z.NotFinite() != -1 {
+			t.Error("a tensor of no numbers has one that is not finite")
+		}
+		if info, _ := s.Info("b"); info.Bytes != 4 || info.File != "model.safetensors" {
+			t.Errorf("info %+v", info)
+		}
+	}
+}
+
+// TestCutAfterOpen: a file that another program shortens is an error, also where it is mapped and reading it faults.
+func TestCutAfterOpen(t *testing.T) {
+	dir := t.TempDir()
+	name, n := filepath.Join(dir, "model.safetensors"), 1<<18
+	if err := os.WriteFile(name, file(fmt.Sprintf(`{"a":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, n, 4*n), make([]byte, 4*n)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := weights.Open(os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.Truncate(name, 4096); err != nil {
+		t.Skip("skipped: this system does not cut files that are open:", err)
+	}
+	if _, err := s.Float32("a"); err == nil || !strings.Contains(err.Error(), `tensor "a": `) {
+		t.Errorf("reading a file that was cut: %v", err)
+	}
+	if _, err := s.Digest(); err == nil || !strings.Contains(err.Error(), `model.safetensors: tensor "a": `) {
+		t.Errorf("digest of a file that was cut: %v", err)
+	}
+	defer func() {
+		if p := recover(); p != "own" {
+			t.Errorf("Guard made %v of another panic", p)
+		}
+	}()
+	_ = weights.Guard(func() error { panic("own") })
+}
+
 // FuzzSafetensors demands, beyond not crashing, that whatever Open accepts is read completely and that writing it
 // anew in the order of the names gives the same digest.
 func FuzzSafetensors(f *testing.F) {
