@@ -31,7 +31,7 @@ func TestBadInput(t *testing.T) {
 		"long prompt":       {func() error { _, err := m.LogitLens(ctx, long, lens.LensOptions{}); return err }, "at most 256", lens.Invalid},
 		"id too large":      {func() error { _, err := m.LogitLensIDs(ctx, []int{3, 1020}, lens.LensOptions{}); return err }, "position 1", lens.Invalid},
 		"negative id":       {func() error { _, err := m.LogitLensIDs(ctx, []int{-1}, lens.LensOptions{}); return err }, "0 to 1019", lens.Invalid},
-		"variant":           {func() error { _, err := m.LogitLens(ctx, "a", lens.LensOptions{Variant: "tuned"}); return err }, "normed", lens.Invalid},
+		"variant":           {func() error { _, err := m.LogitLens(ctx, "a", lens.LensOptions{Variant: "sideways"}); return err }, "normed", lens.Invalid},
 		"bos":               {func() error { _, err := m.LogitLens(ctx, "a", lens.LensOptions{BOS: "maybe"}); return err }, "auto, yes or no", lens.Invalid},
 		"top":               {func() error { _, err := m.LogitLens(ctx, "a", lens.LensOptions{Top: 1001}); return err }, "1 to 1000", lens.Invalid},
 		"position":          {func() error { _, err := c.Click(c.Len()); return err }, "0 to", lens.NotFound},

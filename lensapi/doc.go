@@ -20,7 +20,9 @@
 //
 // # The lens
 //
-// The variant is always named. [Normed] is logits(row) = unembed(norm_final(row)). The last row is not recomputed: it is the very output that the sampler read.
+// The variant is always named: see [Variant] for the formulas. [Normed] is the default, and its last row is not recomputed: it is the very output that the
+// sampler read. Numbers that are not recorded with each token (other variants, further statistics) are computed from residual rows: [Fresh] ones by running the
+// blocks again, exactly, or [Stored] ones from the cache without a forward pass, rounded, which the value and its caption say.
 //
 // # The cache
 //

@@ -108,3 +108,48 @@ func ExampleModel_Complete() {
 	fmt.Println(m.Decode(text.IDs()))
 	// Output: The keys near the cabinet are good.
 }
+
+func ExampleModel_CompareLenses() {
+	m, done := example()
+	defer done()
+	c, err := m.CompareLenses(context.Background(), "The capital of France is")
+	if err != nil {
+		log.Fatal(err)
+	}
+	last := len(c.Grids[0].IDs) - 1
+	for _, g := range c.Grids {
+		fmt.Printf("%-6s", g.Variant)
+		for i := range g.Rows {
+			fmt.Printf(" %q", g.Cells[i][last].Top[0].Token)
+		}
+		fmt.Printf(", settled from %s\n", g.Settled[last])
+	}
+	// Output:
+	// raw    "⟨CD⟩" "lin" "lin" " France" " Paris" " Paris" " Paris", settled from 3_post
+	// normed " drink" "lin" "lin" " Paris" " Paris" " Paris" " Paris", settled from 2_post
+	// scaled " is" "lin" "lin" " Paris" " Paris" " Paris" " Paris", settled from 2_post
+}
+
+func ExampleGrid_Values() {
+	m, done := example()
+	defer done()
+	g, err := m.LogitLens(context.Background(), "The capital of France is", lens.LensOptions{Stats: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	js, err := g.Values(lens.JS)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i, row := range g.Rows {
+		fmt.Printf("%-7s %.3f\n", row, js[i][len(g.IDs)-1])
+	}
+	// Output:
+	// embed   0.689
+	// 0_post  0.693
+	// 1_post  0.686
+	// 2_post  0.550
+	// 3_post  0.023
+	// 4_post  0.001
+	// 5_post  0.000
+}

@@ -10,13 +10,6 @@ import (
 	"github.com/gopherlens/gopherlens/plots"
 )
 
-// Variant names what is done to a residual row before it is unembedded. Tools call different things "logit lens"; here it is always said which.
-type Variant string
-
-// Normed applies the model's final norm, recomputed on each row, and its unembedding: logits(row) = unembed(norm_final(row)).
-// It is the lens of nostalgebraist (2020) and of the tuned-lens library.
-const Normed Variant = "normed"
-
 // Token is one token as the model reads it.
 type Token struct {
 	ID    int
@@ -50,7 +43,7 @@ type Candidate struct {
 	Bytes   []byte  `json:"-"`       // exactly what the token stands for; nil for an id that the tokenizer lacks
 }
 
-// Next is how a cell scored the token that really came at the next position.
+// Next is how a cell scored one token: the one that really came at the next position, or the model's own first choice.
 type Next struct {
 	ID      int     `json:"id"`
 	Logprob float64 `json:"logprob"` // nats
@@ -65,8 +58,8 @@ type Cell struct {
 	LogPartition float64     `json:"log_partition"`
 	Top          []Candidate `json:"top"`
 	Next         *Next       `json:"next"`
-
-	answer score
+	Answer       Next        `json:"answer"`          // the model's own first choice at this position: the last row's top-1
+	Stats        *Stats      `json:"stats,omitempty"` // when LensOptions.Stats asked for them
 }
 
 // Grid is a logit lens over rows and positions. Its JSON form is stable: see API.md.
@@ -82,14 +75,22 @@ type Grid struct {
 	Tokens      []string `json:"tokens"`          // their texts
 	Rows        []string `json:"rows"`            // embed, 0_post, ...: the order of the residual stream
 	Cells       [][]Cell `json:"cells"`           // [row][position]
+	Settled     []string `json:"settled"`         // by position: the first row from which on the model's own first choice is top-1 and stays; "" if never
+	// Codec says how rows were stored that these numbers were computed from; "" when they are exact.
+	Codec string `json:"codec,omitempty"`
+	// Translators is the digest of the translators of a tuned or jacobian lens.
+	Translators string `json:"translators,omitempty"`
 	glyphs      func(id int) string
 	dVocab      int
 }
 
 // newGrid is a grid without cells for positions from to to-1 of ids.
-func (m *Model) newGrid(ids []int, from, to int) *Grid {
-	g := &Grid{Model: m.name, ModelDigest: m.digest, Variant: Normed, First: from, IDs: slices.Clone(ids[from:to]), Rows: m.Rows(),
-		Cells: make([][]Cell, len(m.rowNames)), glyphs: m.glyphs, dVocab: m.cfg.DVocab}
+func (m *Model) newGrid(ids []int, from, to int, v Variant, rows []string) *Grid {
+	g := &Grid{Model: m.name, ModelDigest: m.digest, Variant: v, First: from, IDs: slices.Clone(ids[from:to]), Rows: slices.Clone(rows),
+		Cells: make([][]Cell, len(rows)), Settled: make([]string, to-from), glyphs: m.glyphs, dVocab: m.cfg.DVocab}
+	for i := range g.Cells {
+		g.Cells[i] = make([]Cell, to-from)
+	}
 	for _, id := range g.IDs {
 		g.Tokens = append(g.Tokens, m.token(id).Text())
 	}
@@ -102,7 +103,7 @@ func (m *Model) newGrid(ids []int, from, to int) *Grid {
 func (m *Model) cells(rec record, next *record, nextID, top int) []Cell {
 	out := make([]Cell, len(rec.rows))
 	for i, r := range rec.rows {
-		c := Cell{Entropy: r.entropy, KL: r.kl, LogPartition: r.logPartition, answer: r.answer}
+		c := Cell{Entropy: r.entropy, KL: r.kl, LogPartition: r.logPartition, Answer: Next{rec.rows[len(rec.rows)-1].top[0].id, r.answer.logprob, r.answer.rank}}
 		for j, h := range r.top[:min(top, len(r.top))] {
 			rank := j + 1
 			if j > 0 && h.logit == r.top[j-1].logit {
@@ -120,13 +121,49 @@ func (m *Model) cells(rec record, next *record, nextID, top int) []Cell {
 	return out
 }
 
+// doubt is the mean KL to the model's own output, in nats, above which a row is marked: there its guesses say little of where the model will end. It is a
+// convention of ours, about where a lens of GPT-2's early rows gives junk tokens.
+const doubt = 3.0
+
+// Doubtful says whether a row's mean KL to the model's own output is above 3 nats, which plots mark with †.
+func (g *Grid) Doubtful(row int) bool { return g.meanKL(row) > doubt }
+
+// set fills the column at index i.
+func (g *Grid) set(i int, col []Cell) {
+	settled := len(col)
+	for settled > 0 && col[settled-1].Answer.Rank == 1 {
+		settled--
+	}
+	if settled < len(col) {
+		g.Settled[i] = g.Rows[settled]
+	}
+	for r, c := range col {
+		g.Cells[r][i] = c
+	}
+}
+
 // Heatmap draws the grid: rows bottom-up, the input token below each column, the actual next token above (with * where the model's own first choice was right),
 // the first choice of each cell as text, and colour by scale.
-func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) {
-	h := plots.Heatmap{Title: "Logit lens (" + string(g.Variant) + ")", Caption: g.caption(), Rows: g.Rows, Scale: scale}
+func (g *Grid) Heatmap(scale plots.Scale) (*plots.Figure, error) { return g.heatmap(scale, 0) }
+
+// heatmap ends the scale of KL at most, or where the data end for 0.
+func (g *Grid) heatmap(scale plots.Scale, most float64) (*plots.Figure, error) {
+	h := plots.Heatmap{Title: "Logit lens (" + string(g.Variant) + ")", Caption: g.caption(), Scale: scale}
+	doubtful := false
+	for i, row := range g.Rows {
+		if g.Doubtful(i) {
+			row, doubtful = row+" †", true
+		}
+		h.Rows = append(h.Rows, row)
+	}
+	if doubtful {
+		h.Caption += fmt.Sprintf(" · † far from the model's output (mean KL above %g nats): this lens may misread the row.", doubt)
+	}
 	switch scale {
 	case plots.Probability:
 		h.Label = "probability of the token shown"
+	case plots.KL:
+		h.Label, h.Max = "KL divergence to the model's output (nats, log(1+x) scale)", most
 	case plots.Rank:
 		h.Label = "rank of the model's own first choice"
 		h.Max = float64(g.dVocab)
@@ -169,7 +206,7 @@ func (c Cell) value(s plots.Scale) float64 {
 	case plots.KL:
 		return c.KL
 	case plots.Rank:
-		return float64(c.answer.rank)
+		return float64(c.Answer.Rank)
 	default:
 		return math.Exp(c.Top[0].Logprob)
 	}
@@ -194,12 +231,28 @@ func (g *Grid) show(id int, text string) string {
 	return text
 }
 
+// meanKL is the mean over positions of a row's KL.
+func (g *Grid) meanKL(row int) float64 {
+	var sum float64
+	for _, c := range g.Cells[row] {
+		sum += c.KL
+	}
+	return sum / float64(len(g.Cells[row]))
+}
+
 func (g *Grid) caption() string {
 	bos := "no BOS"
 	if g.BOS {
 		bos = "BOS"
 	}
-	return fmt.Sprintf("%s (%.12s) · lens %s · %s", g.Model, g.ModelDigest, g.Variant, bos)
+	text := fmt.Sprintf("%s (%.12s) · lens %s · %s", g.Model, g.ModelDigest, g.Variant, bos)
+	if g.Translators != "" {
+		text += fmt.Sprintf(" · translators %.12s", g.Translators)
+	}
+	if g.Codec != "" {
+		text += " · rows stored as " + g.Codec
+	}
+	return text
 }
 
 // String is the grid as a table: one line a row, the model's own output on top, the first choice and its probability in each cell.

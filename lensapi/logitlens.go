@@ -23,9 +23,13 @@ const (
 
 // LensOptions chooses what LogitLens leaves to defaults. The zero value is usual.
 type LensOptions struct {
-	Variant Variant // default Normed, the only one so far
-	BOS     BOS
-	Top     int // candidates per cell, 1 to 1000; default 10
+	Variant     Variant      // default Normed
+	Translators *Translators // of the variants Tuned and Jacobian
+	BOS         BOS
+	Top         int       // candidates per cell, 1 to 1000; default 10
+	Stats       bool      // with the further statistics of each cell
+	Mid         bool      // with the rows between attention and MLP: 0_mid before 0_post, ...; never from Stored rows
+	Rows        RowSource // where other rows than the recorded ones come from; default Fresh
 }
 
 const defaultTop = 10
@@ -34,8 +38,18 @@ func (o *LensOptions) check() error {
 	if o.Variant == "" {
 		o.Variant = Normed
 	}
-	if o.Variant != Normed {
-		return invalidf("lens variant %q is not known: use %q", o.Variant, Normed)
+	if err := o.Variant.check(o.Translators); err != nil {
+		return err
+	}
+	switch o.Rows {
+	case Fresh, Stored:
+	case "":
+		o.Rows = Fresh
+	default:
+		return invalidf("rows %q: use %s or %s", o.Rows, Fresh, Stored)
+	}
+	if o.Mid && o.Rows == Stored {
+		return invalidf("rows between attention and MLP are not stored: ask for them with rows %s", Fresh)
 	}
 	switch o.BOS {
 	case BOSAuto, BOSYes, BOSNo:
@@ -47,6 +61,9 @@ func (o *LensOptions) check() error {
 	return checkTop(&o.Top)
 }
 
+// recorded says that the exact records of the cache hold all that is asked for.
+func (o *LensOptions) recorded() bool { return o.Variant == Normed && !o.Mid && !o.Stats }
+
 func checkTop(top *int) error {
 	if *top == 0 {
 		*top = defaultTop
@@ -57,19 +74,17 @@ func checkTop(top *int) error {
 	return nil
 }
 
-// LogitLens shows, at every row and position of prompt, what the model was about to say. What was seen before comes from the cache, with the same bits and no forward pass.
+// LogitLens shows, at every row and position of prompt, what the model was about to say. What was seen before comes from the cache, with the same bits and no
+// forward pass. Other variants than Normed, further statistics and rows between attention and MLP are computed anew, from rows that opt.Rows chooses.
 func (m *Model) LogitLens(ctx context.Context, prompt string, opt LensOptions) (*Grid, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	ids, err := m.Encode(prompt)
+	ids, err := m.promptIDs(prompt, opt.BOS)
 	if err != nil {
 		return nil, err
 	}
-	if opt.BOS == BOSAuto && m.tok.AddsBOS() {
-		opt.BOS = BOSYes
-	}
-	return m.LogitLensIDs(ctx, ids, opt)
+	return m.lens(ctx, ids, opt)
 }
 
 // LogitLensIDs is LogitLens for token ids, which are fed as they are (with a BOS before them when opt.BOS is BOSYes).
@@ -77,22 +92,61 @@ func (m *Model) LogitLensIDs(ctx context.Context, ids []int, opt LensOptions) (*
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	if opt.BOS == BOSYes {
-		bos, ok := m.tok.BOS()
+	ids, err := m.withBOS(ids, opt.BOS)
+	if err != nil {
+		return nil, err
+	}
+	return m.lens(ctx, ids, opt)
+}
+
+// promptIDs are the ids that a prompt is fed as.
+func (m *Model) promptIDs(prompt string, bos BOS) ([]int, error) {
+	ids, err := m.Encode(prompt)
+	if err != nil {
+		return nil, err
+	}
+	if (bos == BOSAuto || bos == "") && m.tok.AddsBOS() {
+		bos = BOSYes
+	}
+	return m.withBOS(ids, bos)
+}
+
+// withBOS copies ids, with a BOS before them for BOSYes, and checks that the model can read them.
+func (m *Model) withBOS(ids []int, bos BOS) ([]int, error) {
+	var all []int
+	if bos == BOSYes {
+		id, ok := m.tok.BOS()
 		if !ok {
 			return nil, invalidf("%s has no BOS token: use bos auto or no", m.name)
 		}
-		ids = append([]int{bos}, ids...)
+		all = append(all, id)
 	}
-	ids = append([]int(nil), ids...)
-	if err := m.check(ids); err != nil {
+	all = append(all, ids...)
+	return all, m.check(all)
+}
+
+// lens is the lens of a prompt; opt is checked.
+func (m *Model) lens(ctx context.Context, ids []int, opt LensOptions) (*Grid, error) {
+	if opt.recorded() || opt.Rows == Stored {
+		conv, err := m.captured(ctx, ids, opt.Top)
+		if err != nil {
+			return nil, wrap(Unavailable, err, "logit lens of %d tokens", len(ids))
+		}
+		return m.conversationLens(ctx, conv, ids, 0, len(ids), opt)
+	}
+	return m.conversationLens(ctx, nil, ids, 0, len(ids), opt)
+}
+
+// conversationLens is the lens of positions from to to-1 of ids, with which the conversation begins; without a conversation rows are computed.
+func (m *Model) conversationLens(ctx context.Context, conv *cache.Conversation, ids []int, from, to int, opt LensOptions) (*Grid, error) {
+	if opt.recorded() {
+		return m.grid(conv, ids, from, to, opt.Top)
+	}
+	s, err := m.stream(ctx, conv, ids, from, to, opt)
+	if err != nil {
 		return nil, err
 	}
-	conv, err := m.captured(ctx, ids, opt.Top)
-	if err != nil {
-		return nil, wrap(Unavailable, err, "logit lens of %d tokens", len(ids))
-	}
-	return m.grid(conv, ids, 0, len(ids), opt.Top)
+	return m.gridOf(ctx, s, ids, opt)
 }
 
 // captured returns a conversation that begins with ids and has the lens of each with at least top candidates: one that the cache knows, or a new one.
@@ -166,18 +220,13 @@ func promptID(sp cache.Space, ids []int, k int) string {
 // grid reads the lens of positions from to to-1 back from a conversation that begins with ids. Only those count, so that a longer conversation that shares
 // a prefix does not lend the last position its own next token.
 func (m *Model) grid(c *cache.Conversation, ids []int, from, to, top int) (*Grid, error) {
-	g := m.newGrid(ids, from, to)
-	for i := range g.Cells {
-		g.Cells[i] = make([]Cell, to-from)
-	}
+	g := m.newGrid(ids, from, to, Normed, m.rowNames)
 	for p := from; p < to; p++ {
 		col, err := m.column(c, ids, p, top)
 		if err != nil {
 			return nil, err
 		}
-		for i, cell := range col {
-			g.Cells[i][p-from] = cell
-		}
+		g.set(p-from, col)
 	}
 	return g, nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
@@ -32,6 +33,9 @@ type Model struct {
 	store    *openStore
 	space    cache.Space
 	free     func() error // gives the shared store back
+
+	head       sync.Once // guards headDigest
+	headDigest string
 }
 
 // LoadOptions chooses what Load leaves to defaults.

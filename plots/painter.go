@@ -19,6 +19,7 @@ type painter struct {
 	typesetter
 	canvas vg.Canvas
 	height float64
+	dx, dy float64 // where the picture's origin lies on the canvas
 }
 
 type align float64
@@ -30,7 +31,7 @@ const (
 )
 
 func (p *painter) at(x, y float64) vg.Point {
-	return vg.Point{X: points(x), Y: points(p.height - y)}
+	return vg.Point{X: points(x + p.dx), Y: points(p.height - y - p.dy)}
 }
 
 func (p *painter) rect(x, y, w, h float64, c color.Color) {

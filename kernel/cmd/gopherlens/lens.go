@@ -18,7 +18,11 @@ type lensCmd struct {
 	IDs     *string `xor:"in" required:"" name:"ids" help:"Token ids to read, fed as they are." placeholder:"1,2,3"`
 	BOS     string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompt: auto (as the checkpoint's tokenizer does), yes, no."`
 	Top     int     `default:"10" help:"Candidates per cell, 1 to 1000."`
-	Variant string  `default:"normed" help:"Lens variant: normed."`
+	Variant string  `default:"normed" help:"Lens variant: normed, raw, scaled, tuned, jacobian."`
+	Transl  *path   `name:"translators" help:"Translators of a tuned or jacobian lens (lensapi/API.md)." placeholder:"FILE"`
+	Stats   bool    `help:"With reverse KL, Jensen-Shannon, total variation, cross-entropy of each cell (in --json)."`
+	Mid     bool    `help:"With the rows between attention and MLP."`
+	Rows    string  `enum:"fresh,stored" default:"fresh" help:"Rows for what is not recorded: fresh (exact; runs the blocks), stored (float16; from the cache)."`
 	Colour  string  `enum:"probability,entropy,kl,rank," default:"" help:"What --png is coloured by: probability (default), entropy, kl, rank." placeholder:"NAME"`
 
 	JSON bool `name:"json" help:"Print one JSON object (lensapi/API.md) in place of the table."`
@@ -40,7 +44,12 @@ func (c *lensCmd) Run(e *env) error {
 		return usage(err)
 	}
 	defer m.Close()
-	opt := lens.LensOptions{Variant: lens.Variant(c.Variant), BOS: lens.BOS(c.BOS), Top: c.Top}
+	opt := lens.LensOptions{Variant: lens.Variant(c.Variant), BOS: lens.BOS(c.BOS), Top: c.Top, Stats: c.Stats, Mid: c.Mid, Rows: lens.RowSource(c.Rows)}
+	if c.Transl != nil {
+		if opt.Translators, err = m.LoadTranslators(string(*c.Transl)); err != nil {
+			return usage(err)
+		}
+	}
 	var g *lens.Grid
 	if c.IDs != nil {
 		ids, err := parseIDs(*c.IDs)

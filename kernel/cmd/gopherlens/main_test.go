@@ -63,6 +63,7 @@ func TestLensJSON(t *testing.T) {
 		IDs         []int    `json:"ids"`
 		Tokens      []string `json:"tokens"`
 		Rows        []string `json:"rows"`
+		Settled     []string `json:"settled"`
 		Cells       [][]struct {
 			Entropy      float64 `json:"entropy"`
 			KL           float64 `json:"kl"`
@@ -79,6 +80,11 @@ func TestLensJSON(t *testing.T) {
 				Logprob float64 `json:"logprob"`
 				Rank    int     `json:"rank"`
 			} `json:"next"`
+			Answer struct {
+				ID      int     `json:"id"`
+				Logprob float64 `json:"logprob"`
+				Rank    int     `json:"rank"`
+			} `json:"answer"`
 		} `json:"cells"`
 	}
 	dec := json.NewDecoder(strings.NewReader(out))
@@ -94,7 +100,8 @@ func TestLensJSON(t *testing.T) {
 		t.Fatal("cells are not [row][position] with three candidates")
 	}
 	last := got.Cells[6][5]
-	if last.Next != nil || last.KL != 0 || last.Top[0].Token != " Paris" || last.Top[0].Rank != 1 || got.Cells[6][4].Next.ID != 858 {
+	if last.Next != nil || last.KL != 0 || last.Top[0].Token != " Paris" || last.Top[0].Rank != 1 || got.Cells[6][4].Next.ID != 858 ||
+		last.Answer.ID != last.Top[0].ID || last.Answer.Rank != 1 || got.Settled[5] != "3_post" && got.Settled[5] != "2_post" {
 		t.Errorf("%+v", last)
 	}
 }
@@ -149,6 +156,8 @@ func TestUnusableArguments(t *testing.T) {
 		{"lens", "--ids", "99999"},
 		{"lens", "--prompt", "a", "--bos", "maybe"},
 		{"lens", "--prompt", "a", "--variant", "tuned"},
+		{"lens", "--prompt", "a", "--variant", "raw", "--translators", "none.safetensors"},
+		{"lens", "--prompt", "a", "--mid", "--rows", "stored"},
 		{"lens", "--prompt", "a", "--top", "0x"},
 		{"lens", "--prompt", "a", "--top", "-3"},
 		{"lens", "--prompt", "a", "--top", "0"},
@@ -276,5 +285,16 @@ func TestRelativeCacheFolder(t *testing.T) {
 	}
 	if found, err := filepath.Glob(filepath.Join(here, "cache", "conv", "*")); err != nil || len(found) != 1 {
 		t.Errorf("the cache holds %v, %v", found, err)
+	}
+}
+
+func TestLensVariants(t *testing.T) {
+	code, out, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--variant", "raw", "--mid", "--stats", "--json")
+	var g lens.Grid
+	if err := json.Unmarshal([]byte(out), &g); err != nil || code != exitOK {
+		t.Fatalf("status %d, %v\n%s", code, err, errs)
+	}
+	if g.Variant != lens.Raw || len(g.Rows) != 13 || g.Rows[1] != "0_mid" || g.Cells[1][0].Stats == nil || g.Cells[12][0].KL == 0 {
+		t.Errorf("variant %s, rows %v, %+v", g.Variant, g.Rows, g.Cells[12][0])
 	}
 }

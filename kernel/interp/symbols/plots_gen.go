@@ -41,6 +41,7 @@ func init() {
 			Vars:       map[string]reflect.Value{},
 			Funcs: map[string]reflect.Value{
 				"Glyphs": reflect.ValueOf(q.Glyphs),
+				"Join":   reflect.ValueOf(q.Join),
 			},
 			TypedConsts: map[string]ixgo.TypedConst{
 				"Entropy":     {Typ: reflect.TypeOf(q.Entropy), Value: number("1", "1", false)},

@@ -479,4 +479,5 @@ def main():
         dump(os.path.join(folder, "golden.json"), golden(Reference(cfg, w, opt.get("windows", (0, 0))), IDS), 9)
 
 
-main()
+if __name__ == "__main__":
+    main()

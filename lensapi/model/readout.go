@@ -1,0 +1,164 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"github.com/gopherlens/gopherlens/lensapi/kernels"
+)
+
+// Normalized are rows [n, d_model] that stand where the unembedding reads: behind the final norm. Rows of the residual
+// stream are plain slices, so the compiler keeps a row from being normalized twice or not at all.
+type Normalized struct{ rows []float32 }
+
+// Unnormalized takes rows of the residual stream [n, d_model] for normalized ones: the lens without a final norm.
+func Unnormalized(rows []float32) Normalized { return Normalized{rows} }
+
+// Data is [n, d_model].
+func (y Normalized) Data() []float32 { return y.rows }
+
+// Normalize applies the final norm with gain and bias to rows of the residual stream [n, d_model], with the bits of
+// the Head. It panics when x is not whole rows.
+func (m *Model) Normalize(x []float32) Normalized {
+	y := make([]float32, len(x))
+	if m.final.rms {
+		kernels.RMSNorm(y, x, m.cfg.DModel, m.cfg.NormEps)
+	} else {
+		kernels.LayerNorm(y, x, m.cfg.DModel, m.cfg.NormEps)
+	}
+	kernels.Scale(y, y, m.final.gain, m.final.bias)
+	return Normalized{y}
+}
+
+// NormalizeBy is Normalize with the scale (the root of variance or mean square, plus eps) of the row like [d_model] in
+// place of each row's own; the mean that a LayerNorm takes away stays each row's own. With it the norm is linear in x.
+func (m *Model) NormalizeBy(x, like []float32) Normalized {
+	d, scale := m.cfg.DModel, m.FinalScale(like)
+	y := make([]float32, len(x))
+	for t := 0; t < len(x); t += d {
+		mean := 0.0
+		if !m.final.rms {
+			mean = meanOf(x[t : t+d])
+		}
+		for i, v := range x[t : t+d] {
+			y[t+i] = float32((float64(v) - mean) / scale)
+		}
+	}
+	kernels.Scale(y, y, m.final.gain, m.final.bias)
+	return Normalized{y}
+}
+
+// FinalScale is what the final norm divides the row x [d_model] by: TransformerLens's ln_final.hook_scale.
+func (m *Model) FinalScale(x []float32) float64 {
+	mean := 0.0
+	if !m.final.rms {
+		mean = meanOf(x)
+	}
+	var sq float64
+	for _, v := range x {
+		c := float64(v) - mean
+		sq += float64(c * c)
+	}
+	return math.Sqrt(sq/float64(len(x)) + m.cfg.NormEps)
+}
+
+func meanOf(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	return sum / float64(len(x))
+}
+
+// Unembed writes the logits of normalized rows, soft cap included, to dst [n, d_vocab], with the bits of the Head.
+func (m *Model) Unembed(dst []float32, y Normalized) { m.unembedWith(dst, y, m.unembed) }
+
+// UnembedTokens writes the logits of some tokens to dst [n, len(ids)], with the bits that Unembed gives them. An id
+// outside the vocabulary panics.
+func (m *Model) UnembedTokens(dst []float32, y Normalized, ids []int) {
+	d := m.cfg.DModel
+	rows := make([]float32, len(ids)*d)
+	for i, id := range ids {
+		m.unembed.Row(rows[i*d:(i+1)*d], id)
+	}
+	m.unembedWith(dst, y, kernels.Pack(rows, len(ids), d))
+}
+
+func (m *Model) unembedWith(dst []float32, y Normalized, w *kernels.Matrix) {
+	kernels.MatMul(dst, y.rows, w, nil)
+	if m.cfg.LogitCap > 0 {
+		kernels.SoftCap(dst, dst, m.cfg.LogitCap)
+	}
+}
+
+// Direction is the vector u [d_model] of float64 with u·((x - mean)/scale) + offset = the logit of token id less that of
+// base (base -1: the logit alone) for a row x whose final norm divides by scale, before any soft cap: the unembedding
+// with the norm's gain folded in and, for a LayerNorm, its mean over d_model taken out, so that u·x needs no centring.
+// offset is what the norm's bias gives. centred takes the mean over the vocabulary out of the unembedding first, as
+// TransformerLens's center_unembed does: logits move by a constant, differences stay.
+func (m *Model) Direction(id, base int, centred bool) (u []float64, offset float64) {
+	d := m.cfg.DModel
+	w := make([]float64, d)
+	row := make([]float32, d)
+	add := func(id int, sign float64) {
+		m.unembed.Row(row, id)
+		for i, v := range row {
+			w[i] += float64(sign * float64(v))
+		}
+	}
+	add(id, 1)
+	switch {
+	case base >= 0:
+		add(base, -1)
+	case centred:
+		for j := range m.cfg.DVocab {
+			add(j, -1/float64(m.cfg.DVocab))
+		}
+	}
+	u = make([]float64, d)
+	mean := 0.0
+	for i := range u {
+		u[i] = w[i] * float64(m.final.gain[i])
+		mean += u[i] / float64(d)
+		if m.final.bias != nil {
+			offset += float64(w[i] * float64(m.final.bias[i]))
+		}
+	}
+	if !m.final.rms {
+		for i := range u {
+			u[i] -= mean
+		}
+	}
+	return u, offset
+}
+
+// HeadDigest is the hex SHA-256 of what turns a residual row into logits: little-endian float32 of the final norm's
+// gain, its bias (none for RMSNorm) and the unembedding [d_vocab, d_model], after the line "rms" or "layer", eps and the
+// soft cap. A translator fitted for one head is wrong for another.
+func (m *Model) HeadDigest() string {
+	h := sha256.New()
+	kind := "layer"
+	if m.final.rms {
+		kind = "rms"
+	}
+	fmt.Fprintf(h, "%s %g %g\n", kind, m.cfg.NormEps, m.cfg.LogitCap)
+	buf := make([]byte, 0, 4*m.cfg.DModel)
+	write := func(x []float32) {
+		buf = buf[:0]
+		for _, v := range x {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		}
+		h.Write(buf)
+	}
+	write(m.final.gain)
+	write(m.final.bias)
+	row := make([]float32, m.cfg.DModel)
+	for id := range m.cfg.DVocab {
+		m.unembed.Row(row, id)
+		write(row)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
