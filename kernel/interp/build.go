@@ -10,7 +10,6 @@ import (
 	"math"
 	"reflect"
 	"strings"
-	"unsafe"
 
 	"github.com/goplus/ixgo"
 	"golang.org/x/tools/go/ssa"
@@ -340,18 +339,13 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 // either way); without the second, interface calls of other cells' types would
 // not be possible.
 func (s *Session) prepare(in *ixgo.Interp) error {
-	v := reflect.ValueOf(in).Elem()
-	field := func(name string) any {
-		f := v.FieldByName(name)
-		if !f.IsValid() {
-			return nil
-		}
-		return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Interface()
-	}
-	ch, ok1 := field("cherror").(*chan ixgo.PanicError)
-	sets, ok2 := field("msets").(*methodSets)
+	ch, ok1 := hidden(in, "cherror").(*chan ixgo.PanicError)
+	sets, ok2 := hidden(in, "msets").(*methodSets)
 	if !ok1 || !ok2 {
-		return fmt.Errorf("the interpreter is not of the version this kernel was made for (ixgo v1.1.1)")
+		return errVersion
+	}
+	if err := repairMethods(in, s.ld.repaired); err != nil {
+		return err
 	}
 	*ch = s.panics
 	for _, m := range *sets {

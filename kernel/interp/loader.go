@@ -28,6 +28,8 @@ type loader struct {
 	methods map[reflect.Type]bool // all types with methods that cells made
 	tables  []*methodSets         // where the interpreters find methods
 	fence   atomic.Int64
+
+	repaired map[reflect.Type]bool // types whose method tables were made right
 }
 
 // methodSets are the methods that an interpreter has code for. A type that is
@@ -40,7 +42,7 @@ type methodSets = map[reflect.Type]map[string]*ssa.Function
 // became interface{ Error() string }, and so it stayed for the whole cell,
 // whose functions compiled code then refused.
 func newLoader(base ixgo.Loader) *loader {
-	l := &loader{base: base, rev: map[reflect.Type]types.Type{}, pkgs: map[string]*ixgo.Package{}, methods: map[reflect.Type]bool{}}
+	l := &loader{base: base, rev: map[reflect.Type]types.Type{}, pkgs: map[string]*ixgo.Package{}, methods: map[reflect.Type]bool{}, repaired: map[reflect.Type]bool{}}
 	l.fwd.Set(types.Universe.Lookup("error").Type(), reflect.TypeFor[error]())
 	return l
 }
