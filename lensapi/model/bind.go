@@ -1,10 +1,14 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gopherlens/gopherlens/lensapi/kernels"
 	"github.com/gopherlens/gopherlens/lensapi/weights"
@@ -36,7 +40,7 @@ type binder struct {
 type want struct {
 	name  string
 	shape []int
-	use   func(data []float32)
+	use   func(v weights.Values)
 }
 
 // base finds out whether names carry the usual prefix; checkpoints of the bare model do not.
@@ -48,13 +52,19 @@ func (b *binder) base(prefix, probe string) {
 	}
 }
 
-func (b *binder) want(name string, use func(data []float32), shape ...int) {
+func (b *binder) want(name string, use func(v weights.Values), shape ...int) {
 	b.wants = append(b.wants, want{name, shape, use})
 }
 
-// vector binds a tensor kept as it is.
+// vector binds a tensor kept as float32, row-major.
 func (b *binder) vector(dst *[]float32, name string, shape ...int) {
-	b.want(name, func(data []float32) { *dst = data }, shape...)
+	b.want(name, func(v weights.Values) { *dst = widen(v) }, shape...)
+}
+
+func widen(v weights.Values) []float32 {
+	data := make([]float32, v.Len())
+	v.Widen(data)
+	return data
 }
 
 func (b *binder) layerNorm(dst *norm, name string, d int) {
@@ -64,17 +74,17 @@ func (b *binder) layerNorm(dst *norm, name string, d int) {
 
 func (b *binder) rmsNorm(dst *norm, name string, d int) {
 	dst.rms = true
-	b.want(name+".weight", func(data []float32) {
-		for i := range data {
-			data[i] += b.offset
+	b.want(name+".weight", func(v weights.Values) {
+		dst.gain = widen(v)
+		for i := range dst.gain {
+			dst.gain[i] += b.offset
 		}
-		dst.gain = data
 	}, d)
 }
 
 // matrix binds an embedding [out, in].
 func (b *binder) matrix(dst **kernels.Matrix, name string, out, in int) {
-	b.want(name, func(data []float32) { *dst = kernels.Pack(data, out, in) }, out, in)
+	b.want(name, func(v weights.Values) { *dst = pack(v, out, in) }, out, in)
 }
 
 // linear binds torch's Linear: weight [out, in], bias [out] where the config has one.
@@ -88,18 +98,14 @@ func (b *binder) linear(dst *linear, name string, in, out int, bias bool) {
 // conv1D binds GPT-2's Conv1D, weight [in, out]: the outputs of dst side by side, out of them each.
 func (b *binder) conv1D(dst []*linear, name string, in, out int) {
 	n := len(dst)
-	b.want(name+".weight", func(data []float32) {
-		part := make([]float32, in*out)
+	b.want(name+".weight", func(v weights.Values) {
 		for j, d := range dst {
-			for i := range in {
-				copy(part[i*out:(i+1)*out], data[(i*n+j)*out:])
-			}
-			d.w = kernels.PackTransposed(part, in, out)
+			d.w = packTransposed(gather(v, in, func(i int) (lo, hi int) { return (i*n + j) * out, (i*n + j + 1) * out }), in, out)
 		}
 	}, in, n*out)
-	b.want(name+".bias", func(data []float32) {
+	b.want(name+".bias", func(v weights.Values) {
 		for j, d := range dst {
-			d.b = data[j*out : (j+1)*out]
+			d.b = widen(v.Slice(j*out, (j+1)*out))
 		}
 	}, n*out)
 }
@@ -107,23 +113,18 @@ func (b *binder) conv1D(dst []*linear, name string, in, out int) {
 // perHead binds a Linear whose outputs are, head by head, dHead rows for each of dst.
 func (b *binder) perHead(dst []*linear, name string, in, heads, dHead int, bias bool) {
 	n := len(dst)
-	split := func(data []float32, j, width int) []float32 {
-		part := make([]float32, 0, heads*dHead*width)
-		for h := range heads {
-			at := (h*n + j) * dHead * width
-			part = append(part, data[at:at+dHead*width]...)
-		}
-		return part
+	split := func(v weights.Values, j, width int) weights.Values {
+		return gather(v, heads, func(h int) (lo, hi int) { return (h*n + j) * dHead * width, (h*n + j + 1) * dHead * width })
 	}
-	b.want(name+".weight", func(data []float32) {
+	b.want(name+".weight", func(v weights.Values) {
 		for j, d := range dst {
-			d.w = kernels.Pack(split(data, j, in), heads*dHead, in)
+			d.w = pack(split(v, j, in), heads*dHead, in)
 		}
 	}, n*heads*dHead, in)
 	if bias {
-		b.want(name+".bias", func(data []float32) {
+		b.want(name+".bias", func(v weights.Values) {
 			for j, d := range dst {
-				d.b = split(data, j, 1)
+				d.b = widen(split(v, j, 1))
 			}
 		}, n*heads*dHead)
 	}
@@ -135,17 +136,44 @@ func (b *binder) stacked(dst []*linear, name string, in int, outs ...int) {
 	for _, n := range outs {
 		sum += n
 	}
-	b.want(name+".weight", func(data []float32) {
+	b.want(name+".weight", func(v weights.Values) {
 		at := 0
 		for j, d := range dst {
-			d.w = kernels.Pack(data[at:at+outs[j]*in], outs[j], in)
+			d.w = pack(v.Slice(at, at+outs[j]*in), outs[j], in)
 			at += outs[j] * in
 		}
 	}, sum, in)
 }
 
-// read compares the wanted tensors with the checkpoint, ignoring those named in also, and reads them.
-func (b *binder) read(also ...string) error {
+// pack packs the rows of w [out, in].
+func pack(v weights.Values, out, in int) *kernels.Matrix { return kernels.Pack(widen(v), out, in) }
+
+// packTransposed packs the columns of w [in, out].
+func packTransposed(v weights.Values, in, out int) *kernels.Matrix {
+	return kernels.PackTransposed(widen(v), in, out)
+}
+
+// gather copies n parts of v, all of one length, into one after the other; all of v is not copied.
+func gather(v weights.Values, n int, part func(i int) (lo, hi int)) weights.Values {
+	if lo, hi := part(0); hi-lo == v.Len()/n {
+		return v.Slice(lo, lo+v.Len())
+	}
+	return weights.Values{F32: gatherOf(v.F32, n, part), F16: gatherOf(v.F16, n, part), BF16: gatherOf(v.BF16, n, part)}
+}
+
+func gatherOf[T any](v []T, n int, part func(i int) (lo, hi int)) (out []T) {
+	if v == nil {
+		return nil
+	}
+	for i := range n {
+		lo, hi := part(i)
+		out = append(slices.Grow(out, n*(hi-lo)-len(out)), v[lo:hi]...)
+	}
+	return out
+}
+
+// compare demands that the checkpoint has the wanted tensors and, besides those named in also, no others.
+func (b *binder) compare(also ...string) error {
 	var wrong []string
 	wanted := map[string]bool{}
 	for _, n := range also {
@@ -158,9 +186,9 @@ func (b *binder) read(also ...string) error {
 		case !ok:
 			wrong = append(wrong, "missing "+w.name)
 		case !slices.Equal(info.Shape, w.shape):
-			wrong = append(wrong, fmt.Sprintf("%s has shape %v, want %v", w.name, info.Shape, w.shape))
+			wrong = append(wrong, fmt.Sprintf("%s has shape %v, want %v (%s)", w.name, info.Shape, w.shape, info.File))
 		case !weights.Readable(info.DType):
-			wrong = append(wrong, fmt.Sprintf("%s has dtype %s (supported: F32, F16, BF16, F64)", w.name, info.DType))
+			wrong = append(wrong, fmt.Sprintf("%s has dtype %s (supported: F32, F16, BF16, F64) (%s)", w.name, info.DType, info.File))
 		}
 	}
 	for _, n := range b.set.Names() {
@@ -171,17 +199,49 @@ func (b *binder) read(also ...string) error {
 	if len(wrong) > 0 {
 		return fmt.Errorf("%d tensors do not fit config.json: %s", len(wrong), strings.Join(wrong, "; "))
 	}
+	return nil
+}
+
+// read reads the wanted tensors, which have been compared.
+func (b *binder) read() error {
 	for _, w := range b.wants {
-		data, err := b.set.Float32(w.name)
+		v, err := b.set.Stored(w.name)
+		if err == nil {
+			err = weights.Guard(func() error { w.use(v); return nil })
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("tensor %q: %w", w.name, err)
 		}
-		if i := slices.IndexFunc(data, notFinite); i >= 0 {
-			return fmt.Errorf("tensor %q: value %d is %v", w.name, i, data[i])
-		}
-		w.use(data)
+		b.set.Release(w.name)
 	}
 	return nil
+}
+
+// finite looks for NaN and infinities in all wanted tensors, before memory is taken for any of them.
+func (b *binder) finite() error {
+	errs := make([]error, len(b.wants))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, w := range b.wants {
+		group.Go(func() error {
+			v, err := b.set.Stored(w.name)
+			at := -1
+			if err == nil {
+				err = weights.Guard(func() error { at = v.NotFinite(); return nil })
+			}
+			if err == nil && at >= 0 {
+				x := make([]float32, 1)
+				v.Slice(at, at+1).Widen(x)
+				info, _ := b.set.Info(w.name)
+				err = fmt.Errorf("%s: tensor %q: value %d is %v", info.File, w.name, at, x[0])
+			}
+			errs[i] = err
+			b.set.Release(w.name)
+			return nil
+		})
+	}
+	_ = group.Wait() // the first in the order of wants counts, not the first in time
+	return cmp.Or(errs...)
 }
 
 // isBuffer recognises constants that older versions of Hugging Face's library saved beside the weights: causal
@@ -197,13 +257,26 @@ func isBuffer(name string) bool {
 
 // sameTensor demands that a tied unembedding that was saved all the same equals the embedding.
 func sameTensor(set *weights.Set, a, b string) error {
-	x, err := set.Float32(a)
-	y, err2 := set.Float32(b)
+	x, err := set.Stored(a)
+	y, err2 := set.Stored(b)
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	if !slices.Equal(x, y) {
-		return fmt.Errorf("config.json: tie_word_embeddings is true, but %s differs from %s", b, a)
+	same := x.Len() == y.Len()
+	err = weights.Guard(func() error {
+		const part = 1 << 14
+		xs, ys := make([]float32, part), make([]float32, part)
+		for at := 0; same && at < x.Len(); at += part {
+			n := min(part, x.Len()-at)
+			x.Slice(at, at+n).Widen(xs)
+			y.Slice(at, at+n).Widen(ys)
+			same = slices.Equal(xs[:n], ys[:n])
+		}
+		return nil
+	})
+	if err == nil && !same {
+		info, _ := set.Info(b)
+		err = fmt.Errorf("%s: tie_word_embeddings is true in config.json, but tensor %q differs from %q", info.File, b, a)
 	}
-	return nil
+	return err
 }

@@ -47,16 +47,22 @@ func Load(config []byte, w *weights.Set) (*Model, error) {
 	if !c.Tied {
 		b.matrix(&m.unembed, unembed, c.DVocab, c.DModel)
 	}
-	if err := b.read(unembed); err != nil {
+	if err := b.compare(unembed); err != nil {
+		return nil, err
+	}
+	if _, ok := w.Info(unembed); ok && c.Tied {
+		if err := sameTensor(w, embed, unembed); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.finite(); err != nil {
+		return nil, err
+	}
+	if err := b.read(); err != nil {
 		return nil, err
 	}
 	if c.Tied {
 		m.unembed = m.embed
-		if _, ok := w.Info(unembed); ok {
-			if err := sameTensor(w, embed, unembed); err != nil {
-				return nil, err
-			}
-		}
 	}
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("self-check: %w", err)

@@ -121,7 +121,7 @@ func TestLoadRefusesOtherThings(t *testing.T) {
 		spoil func(c *checkpoint)
 		want  string
 	}{
-		"NaN weight": {"llama", func(c *checkpoint) { c.tensors["model.norm.weight"].data[3] = float32(math.NaN()) }, `"model.norm.weight": value 3 is NaN`},
+		"NaN weight": {"llama", func(c *checkpoint) { c.tensors["model.norm.weight"].data[3] = float32(math.NaN()) }, `model.safetensors: tensor "model.norm.weight": value 3 is NaN`},
 		"overflow": {"gpt2", func(c *checkpoint) {
 			w := c.tensors["transformer.h.1.mlp.c_fc.weight"].data
 			for i := range w {
@@ -133,7 +133,7 @@ func TestLoadRefusesOtherThings(t *testing.T) {
 			x.data = slices.Clone(x.data)
 			x.data[7]++
 			c.tensors["lm_head.weight"] = x
-		}, "tie_word_embeddings is true, but lm_head.weight differs"},
+		}, `model.safetensors: tie_word_embeddings is true in config.json, but tensor "lm_head.weight" differs from "model.embed_tokens.weight"`},
 		"untied without a head": {"gpt2", func(c *checkpoint) { c.config["tie_word_embeddings"] = false }, "missing lm_head.weight"},
 		"undeclared bias": {"llama", func(c *checkpoint) {
 			c.tensors["model.layers.0.self_attn.q_proj.bias"] = tensor{"F32", []int{16}, make([]float32, 16)}

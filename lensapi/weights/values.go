@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"runtime/debug"
 	"unsafe"
 
@@ -114,6 +115,18 @@ func (s *Set) Float32(name string) ([]float32, error) {
 		return nil, fmt.Errorf("tensor %q: %w", name, err)
 	}
 	return out, nil
+}
+
+// Release says that a tensor is not needed for now: what Stored returned stays valid, but its pages in memory may go.
+func (s *Set) Release(name string) {
+	t, ok := s.tensors[name]
+	if !ok || t.file.data == nil {
+		return
+	}
+	page := int64(os.Getpagesize())
+	if at := (t.off + page - 1) / page * page; at < t.off+t.size {
+		release(t.file.data[at : t.off+t.size])
+	}
 }
 
 // bytes is the tensor in the mapped file, or a copy.
