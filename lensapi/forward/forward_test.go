@@ -448,3 +448,102 @@ func TestLogitsRows(t *testing.T) {
 	}
 	sameBits(t, "the rows given", resid, rows)
 }
+
+// TestPartSites: what lies inside operations is what its name says, and an edit of it reaches the output by as much.
+func TestPartSites(t *testing.T) {
+	for _, name := range []string{"gpt2", "llama", "gemma2", "gpt-neo"} {
+		r := forward.New(lenstest.Model(t, name))
+		c := r.Model().Config()
+		ids := someIDs(9)
+		run := func(hooks ...forward.Hook) map[string][]float32 {
+			seen := map[string][]float32{}
+			for _, site := range []string{"hook_resid_pre", "ln1.hook_scale", "ln1.hook_normalized", "attn.hook_attn_scores", "attn.hook_pattern", "attn.hook_z", "attn.hook_result", "hook_attn_out"} {
+				hooks = append(hooks, record("blocks.1."+site, seen))
+			}
+			result(t, r, ids, []int{len(ids)}, hooks...)
+			return seen
+		}
+		near := func(what string, got, want float64) {
+			t.Helper()
+			if !(math.Abs(got-want) <= 2e-6*max(1, math.Abs(want))) {
+				t.Fatalf("%s: %s: %v, want %v", name, what, got, want)
+			}
+		}
+		clean := run()
+		x, scale, normed := clean["blocks.1.hook_resid_pre"], clean["blocks.1.ln1.hook_scale"], clean["blocks.1.ln1.hook_normalized"]
+		for p := range ids {
+			var mean float64
+			for _, v := range x[p*c.DModel : (p+1)*c.DModel] {
+				mean += float64(v) / float64(c.DModel)
+			}
+			if c.RotaryDims > 0 { // the families here with an RMSNorm
+				mean = 0
+			}
+			for i := range c.DModel {
+				near("scale times normalized", float64(scale[p])*float64(normed[p*c.DModel+i])+mean, float64(x[p*c.DModel+i]))
+			}
+		}
+		scores, pattern := clean["blocks.1.attn.hook_attn_scores"], clean["blocks.1.attn.hook_pattern"]
+		for at := 0; at < len(scores); at += len(ids) {
+			lp, _ := logSoftmax(scores[at : at+len(ids)])
+			for i, l := range lp {
+				near("softmax of scores", float64(pattern[at+i]), math.Exp(l))
+			}
+		}
+		h, out := clean["blocks.1.attn.hook_result"], clean["blocks.1.hook_attn_out"]
+		sum := func(p, i int) (s float64) {
+			for head := range c.NHeads {
+				s += float64(h[(p*c.NHeads+head)*c.DModel+i])
+			}
+			return s
+		}
+		if name != "gemma2" { // where a norm lies between
+			for p := range ids {
+				for i := range c.DModel { // the rest is the bias, the same everywhere
+					near("sum of results", float64(out[p*c.DModel+i])-sum(p, i), float64(out[i])-sum(0, i))
+				}
+			}
+			edited := run(forward.Hook{Site: "blocks.1.attn.hook_result", Func: func(a model.Activation) error {
+				clear(a.Data[(3*c.NHeads+1)*c.DModel:][:c.DModel]) // head 1 at position 3
+				return nil
+			}})["blocks.1.hook_attn_out"]
+			for i := range out {
+				want := float64(out[i])
+				if p := i / c.DModel; p == 3 {
+					want -= float64(h[(3*c.NHeads+1)*c.DModel+i%c.DModel])
+				}
+				near("attn_out without a head", float64(edited[i]), want)
+			}
+		}
+		edited := run(forward.Hook{Site: "blocks.1.ln1.hook_scale", Func: func(a model.Activation) error {
+			a.Data[2] *= 2
+			return nil
+		}})["blocks.1.ln1.hook_normalized"]
+		for i, v := range normed {
+			if i/c.DModel == 2 {
+				v /= 2
+			}
+			near("normalized by twice the scale", float64(edited[i]), float64(v))
+		}
+		// Scores raised at one key take all of the weight; what is not seen stays unseen.
+		edited = run(forward.Hook{Site: "blocks.1.attn.hook_attn_scores", Func: func(a model.Activation) error {
+			s := a.Shape[2]
+			for row := 0; row < len(a.Data); row += s {
+				q := row / s / c.NHeads
+				a.Data[row+q] += 200
+				if q+1 < s {
+					a.Data[row+q+1] = 1000
+				}
+			}
+			return nil
+		}})["blocks.1.attn.hook_pattern"]
+		for row := 0; row < len(edited); row += len(ids) {
+			q := row / len(ids) / c.NHeads
+			for j, p := range edited[row : row+len(ids)] {
+				if want := j == q; want != (p > 0.99) {
+					t.Fatalf("%s: pattern of position %d at %d is %v", name, q, j, p)
+				}
+			}
+		}
+	}
+}

@@ -26,21 +26,23 @@ var activations = map[string]func(dst, x []float32){
 // nothing.
 type graph struct {
 	*gorgonia.ExprGraph
-	m      *Model
-	cfg    Config
-	run    *run
-	prefix string
-	first  int // index of the program's first site in Model.Sites
-	sites  []Site
-	bufs   map[string]*buffer
-	rotary []*rotary // those of rotate; run.angles is in this order
-	tick   node      // a graph needs an input; this one carries nothing
-	err    error
+	m       *Model
+	cfg     Config
+	run     *run
+	prefix  string
+	first   int // index of the program's first site in Model.Sites
+	sites   []Site
+	bufs    map[string]*buffer
+	pattern buffer    // of attention; layers share it
+	rotary  []*rotary // those of rotate; run.angles is in this order
+	tick    node      // a graph needs an input; this one carries nothing
+	err     error
 }
 
 // node is a value of the graph: cols values for each position, or n_heads for each pair of positions.
 type node struct {
 	n    *gorgonia.Node
+	op   *op // that computes it
 	cols int
 }
 
@@ -51,28 +53,39 @@ func newGraph(m *Model) *graph {
 	return g
 }
 
-// op adds an operation. Layers share the output buffer of the local name: when layer l+1 writes it, every reader
-// in layer l has run, because each of them is an ancestor of the residual stream that layer l+1 begins with.
+// op adds an operation that cannot fail.
 func (g *graph) op(local string, cols int, f func(dst []float32, in [][]float32), in ...node) node {
+	return g.opErr(local, cols, func(dst []float32, in [][]float32) error { f(dst, in); return nil }, in...)
+}
+
+// opErr adds an operation. Layers share the output buffer of the local name: when layer l+1 writes it, every reader
+// in layer l has run, because each of them is an ancestor of the residual stream that layer l+1 begins with.
+func (g *graph) opErr(local string, cols int, f func(dst []float32, in [][]float32) error, in ...node) node {
 	b := g.bufs[local]
 	if b == nil {
 		b = &buffer{}
 		g.bufs[local] = b
 	}
-	return g.apply(&op{name: g.prefix + local, arity: len(in), cols: cols, run: g.run, dst: b.rows, f: f}, cols, in...)
+	return g.apply(&op{name: g.prefix + local, arity: len(in), cols: cols, run: g.run, dst: b.rows, f: f}, in...)
 }
 
-func (g *graph) apply(o gorgonia.Op, cols int, in ...node) node {
-	if g.err != nil {
-		return node{cols: cols}
+func (g *graph) apply(o *op, in ...node) node {
+	x := node{nil, o, o.cols}
+	if g.err == nil {
+		ns := make([]*gorgonia.Node, len(in))
+		for i := range in {
+			ns[i] = in[i].n
+		}
+		x.n, g.err = gorgonia.ApplyOp(o, ns...)
 	}
-	ns := make([]*gorgonia.Node, len(in))
-	for i := range in {
-		ns[i] = in[i].n
-	}
-	n, err := gorgonia.ApplyOp(o, ns...)
-	g.err = err
-	return node{n, cols}
+	return x
+}
+
+// place lists a site whose rows have the given shape.
+func (g *graph) place(local string, shape ...int) placed {
+	p := placed{Site{Name: g.prefix + local, Shape: shape}, g.first + len(g.sites)}
+	g.sites = append(g.sites, p.Site)
+	return p
 }
 
 // hook offers x as a site whose rows have the given shape; [cols] if none is given.
@@ -80,10 +93,8 @@ func (g *graph) hook(local string, x node, shape ...int) node {
 	if shape == nil {
 		shape = []int{x.cols}
 	}
-	s := Site{Name: g.prefix + local, Shape: shape}
-	o := &hookOp{op{name: s.Name, arity: 1, cols: x.cols, run: g.run}, g.first + len(g.sites), s}
-	g.sites = append(g.sites, s)
-	return g.apply(o, x.cols, x)
+	x.op.sites = append(x.op.sites, g.place(local, shape...))
+	return x
 }
 
 // heads is a hook on values that are [heads, d_head].
@@ -133,14 +144,21 @@ func (g *graph) headNorm(local string, x node, w *norm) node {
 	return g.normalize(local, x, w, x.cols/g.cfg.DHead, g.cfg.DHead)
 }
 
-// normalize is a norm over the last dimension of rows of the given shape.
+// normalize is a norm over the last dimension of rows of the given shape. What it divides by is a site, and so is the quotient.
 func (g *graph) normalize(local string, x node, w *norm, shape ...int) node {
 	d, eps := shape[len(shape)-1], g.cfg.NormEps
 	kernel := kernels.LayerNorm
 	if w.rms {
 		kernel = kernels.RMSNorm
 	}
-	n := g.op(local+".normalize", x.cols, func(dst []float32, in [][]float32) { kernel(dst, in[0], d, eps) }, x)
+	scale := g.place(local+".hook_scale", append(slices.Clone(shape[:len(shape)-1]), 1)...)
+	n := g.opErr(local+".normalize", x.cols, func(dst []float32, in [][]float32) error {
+		kernel(dst, in[0], d, eps)
+		if !g.run.tapped(scale) {
+			return nil
+		}
+		return g.run.rescale(scale, dst, in[0], d, eps, w.rms)
+	}, x)
 	n = g.hook(local+".hook_normalized", n, shape...)
 	return g.op(local+".scale", x.cols, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], w.gain, w.bias) }, n)
 }
@@ -166,20 +184,41 @@ func (g *graph) rotate(local string, x node, r *rotary) node {
 	return g.op(local, x.cols, func(dst []float32, in [][]float32) { r.Rotate(dst, in[0], g.run.angles[at], heads, d) }, x)
 }
 
-// attention stores the keys and values of layer l in the cache and attends to all of it, or to the layer's window. The pattern is a site
-// [T, n_heads, S], and so is its product with the values, z [T, n_heads, d_head].
+// attention stores the keys and values of layer l in the cache and attends to all of it, or to the layer's window: z, the values averaged
+// with the pattern, [T, n_heads, d_head]. Scores and pattern are sites, [T, n_heads, S].
 func (g *graph) attention(l int, q, k, v node) node {
 	c := g.cfg
 	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead, Scale: c.AttnScale, Cap: c.AttnCap, Window: c.window(l)}
-	p := g.op("attn.pattern", c.NHeads*c.NCtx, func(dst []float32, in [][]float32) {
-		h.Pattern(dst, in[0], g.run.cache.put(keys, l, in[1]), g.run.start)
-	}, q, k)
-	if g.err == nil {
-		p.n.Op().(*op).width = func() int { return c.NHeads * (g.run.start + g.run.rows) }
-	}
-	p = g.hook("attn.hook_pattern", p, c.NHeads, Positions)
-	z := g.op("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) {
-		h.Mix(dst, in[0], g.run.cache.put(values, l, in[1]), g.run.start)
-	}, p, v)
+	scores := g.place("attn.hook_attn_scores", c.NHeads, Positions)
+	pattern := g.place("attn.hook_pattern", c.NHeads, Positions)
+	scratch := &g.pattern
+	z := g.opErr("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) error {
+		r := g.run
+		ks, vs := r.cache.put(keys, l, in[1]), r.cache.put(values, l, in[2])
+		p := scratch.rows(r.rows * c.NHeads * (r.start + r.rows))
+		h.Scores(p, in[0], ks, r.start)
+		if err := r.tap(scores, p); err != nil {
+			return err
+		}
+		h.Softmax(p, r.rows, r.start)
+		if err := r.tap(pattern, p); err != nil {
+			return err
+		}
+		h.Mix(dst, p, vs, r.start)
+		return nil
+	}, q, k, v)
 	return g.heads("attn.hook_z", z)
+}
+
+// attnOut is z times the output matrix of attention, [T, d_model]. The part of each head is a site, [T, n_heads, d_model].
+func (g *graph) attnOut(z node, w *linear) node {
+	c := g.cfg
+	result := g.place("attn.hook_result", c.NHeads, c.DModel)
+	return g.opErr("attn.out", c.DModel, func(dst []float32, in [][]float32) error {
+		kernels.MatMul(dst, in[0], w.w, w.b)
+		if !g.run.tapped(result) {
+			return nil
+		}
+		return g.run.results(result, dst, in[0], w.w, c.NHeads)
+	}, z)
 }

@@ -16,11 +16,12 @@ func (m *Model) check() error {
 	if err != nil {
 		return err
 	}
-	m.sites = slices.Concat(p.sites, []Site{{Name: "ln_final.hook_normalized", Shape: []int{m.cfg.DModel}, Head: true}})
+	m.sites, m.head = p.sites, len(p.sites)
 	h, err := m.NewHead()
 	if err != nil {
 		return err
 	}
+	m.sites = slices.Concat(p.sites, h.sites)
 	n := min(3, m.cfg.NCtx)
 	ids := make([]int, n)
 	for i := range ids {
@@ -28,7 +29,11 @@ func (m *Model) check() error {
 	}
 	seen := map[string][]float32{}
 	look := func(a Activation) error {
-		if i := slices.IndexFunc(a.Data, notFinite); i >= 0 {
+		unseen := float32(0)
+		if strings.HasSuffix(a.Site, "hook_attn_scores") {
+			unseen = float32(math.Inf(-1))
+		}
+		if i := slices.IndexFunc(a.Data, func(v float32) bool { return notFinite(v) && v != unseen }); i >= 0 {
 			return fmt.Errorf("value %d is %v", i, a.Data[i])
 		}
 		if strings.HasSuffix(a.Site, "hook_pattern") {
@@ -38,6 +43,11 @@ func (m *Model) check() error {
 		return nil
 	}
 	taps := slices.Repeat([]Tap{look}, len(m.sites))
+	for i, s := range m.sites {
+		if strings.HasSuffix(s.Name, "hook_result") { // as costly as all else together, and nothing that attn_out does not show
+			taps[i] = nil
+		}
+	}
 	if err := p.Run(context.Background(), ids, m.NewCache(), taps); err != nil {
 		return err
 	}

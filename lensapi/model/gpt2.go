@@ -73,7 +73,7 @@ func (a *gpt2) block(g *graph, l int, x node) node {
 	k := g.heads("attn.hook_k", g.linear("attn.k", h, &w.k))         // [T, n_heads, d_head]
 	v := g.heads("attn.hook_v", g.linear("attn.v", h, &w.v))         // [T, n_heads, d_head]
 	z := g.attention(l, q, k, v)                                     // [T, n_heads, d_head]
-	attn := g.hook("hook_attn_out", g.linear("attn.out", z, &w.o))   // [T, d_model]
+	attn := g.hook("hook_attn_out", g.attnOut(z, &w.o))              // [T, d_model]
 	mid := g.hook("hook_resid_mid", g.add("resid_mid", x, attn))     // [T, d_model]
 	h = g.norm("ln2", mid, &w.ln2)                                   // [T, d_model]
 	pre := g.hook("mlp.hook_pre", g.linear("mlp.in", h, &w.in))      // [T, d_mlp]

@@ -121,7 +121,7 @@ func (w *llamaLayer) attention(g *graph, l int, h node) node {
 	q = g.heads("attn.hook_rot_q", g.rotate("attn.rot_q", q, w.rotary)) // [T, n_heads, d_head]
 	k = g.heads("attn.hook_rot_k", g.rotate("attn.rot_k", k, w.rotary)) // [T, n_kv_heads, d_head]
 	z := g.attention(l, q, k, v)                                        // [T, n_heads, d_head]
-	return g.linear("attn.out", z, &w.o)                                // [T, d_model]
+	return g.attnOut(z, &w.o)                                           // [T, d_model]
 }
 
 func (w *llamaLayer) mlp(g *graph, h node) node {

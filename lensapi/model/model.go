@@ -16,6 +16,7 @@ type Model struct {
 	unembed *kernels.Matrix // [d_vocab, d_model]; the same Matrix when tied
 	final   norm
 	sites   []Site
+	head    int // index of the first of sites that is in the Head
 }
 
 // architecture is one family: its tensors, and its forward pass as a graph.

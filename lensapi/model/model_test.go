@@ -292,7 +292,7 @@ func TestSites(t *testing.T) {
 	for _, name := range lenstest.Names() {
 		m := lenstest.Model(t, name)
 		c := m.Config()
-		size := map[string]int{"d_model": c.DModel, "n_heads": c.NHeads, "n_kv_heads": c.NKVHeads, "d_head": c.DHead, "d_mlp": c.DMLP, "S": model.Positions}
+		size := map[string]int{"d_model": c.DModel, "n_heads": c.NHeads, "n_kv_heads": c.NKVHeads, "d_head": c.DHead, "d_mlp": c.DMLP, "S": model.Positions, "1": 1}
 		has := func(r row) bool {
 			switch {
 			case r.families == "all but parallel gpt_neox":

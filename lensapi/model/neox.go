@@ -77,7 +77,7 @@ func (a *neox) block(g *graph, l int, x node) node {
 	q = g.heads("attn.hook_rot_q", g.rotate("attn.rot_q", q, a.rotary)) // [T, n_heads, d_head]
 	k = g.heads("attn.hook_rot_k", g.rotate("attn.rot_k", k, a.rotary)) // [T, n_heads, d_head]
 	z := g.attention(l, q, k, v)                                        // [T, n_heads, d_head]
-	attn := g.hook("hook_attn_out", g.linear("attn.out", z, &w.o))      // [T, d_model]
+	attn := g.hook("hook_attn_out", g.attnOut(z, &w.o))                 // [T, d_model]
 	src := x
 	if !g.cfg.Parallel {
 		src = g.hook("hook_resid_mid", g.add("resid_mid", x, attn)) // [T, d_model]

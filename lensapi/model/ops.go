@@ -38,17 +38,24 @@ func (b *buffer) rows(n int) []float32 {
 	return b.data[:n]
 }
 
-// op is a coarse operation on rows. It owns its output (CallsExtern and OverwritesInput keep the machine from
+// placed is a site of a program and its index in Model.Sites.
+type placed struct {
+	Site
+	index int
+}
+
+// op is a coarse operation on rows. When it is done it hands its output to the taps of its sites, so an edit in place is seen by all
+// who read it, and a site without a tap costs nothing. It owns its output (CallsExtern and OverwritesInput keep the machine from
 // giving it memory of the declared shape), and its name is its hash: Gorgonia makes nodes with equal hash and
 // children one node.
 type op struct {
 	name  string
 	arity int
-	cols  int        // declared columns
-	width func() int // columns of this run; nil: cols
+	cols  int
 	run   *run
 	dst   func(n int) []float32
-	f     func(dst []float32, in [][]float32)
+	f     func(dst []float32, in [][]float32) error
+	sites []placed // where hooks see the output, in this order
 
 	out  *tensor.Dense
 	back []float32
@@ -86,17 +93,41 @@ func (o *op) Do(vs ...gorgonia.Value) (v gorgonia.Value, err error) {
 	for i, v := range vs {
 		o.in[i] = v.(*tensor.Dense).Float32s()
 	}
-	cols := o.cols
-	if o.width != nil {
-		cols = o.width()
+	dst := o.dst(o.run.rows * o.cols)
+	if err := o.f(dst, o.in[:o.arity]); err != nil {
+		return nil, err
 	}
-	dst := o.dst(o.run.rows * cols)
-	o.f(dst, o.in[:o.arity])
+	for _, p := range o.sites {
+		if err := o.run.tap(p, dst); err != nil {
+			return nil, err
+		}
+	}
 	if o.out == nil || o.out.Shape()[0] != o.run.rows || len(o.back) != len(dst) || &o.back[0] != &dst[0] {
 		o.back = dst
-		o.out = tensor.New(tensor.WithShape(o.run.rows, cols), tensor.WithBacking(dst))
+		o.out = tensor.New(tensor.WithShape(o.run.rows, o.cols), tensor.WithBacking(dst))
 	}
 	return o.out, nil
+}
+
+// tapped says whether someone looks at a site.
+func (r *run) tapped(p placed) bool { return p.index < len(r.taps) && r.taps[p.index] != nil }
+
+// tap hands data, the rows of this run, to the tap of a site, if there is one. A panic in it is an error that names the site.
+func (r *run) tap(p placed, data []float32) (err error) {
+	if !r.tapped(p) {
+		return nil
+	}
+	defer r.guard(p.Name, &err)
+	shape := append([]int{r.rows}, p.Shape...)
+	for i, d := range shape {
+		if d == Positions {
+			shape[i] = r.start + r.rows
+		}
+	}
+	if err := r.taps[p.index](Activation{Site: p.Name, Start: r.start, Shape: shape, Data: data}); err != nil {
+		return fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return nil
 }
 
 // guard turns a panic into an error that names the place, and keeps the first error of the run.
@@ -107,29 +138,4 @@ func (r *run) guard(name string, err *error) {
 	if *err != nil && r.err == nil {
 		r.err = *err
 	}
-}
-
-// hookOp is the identity: it hands the rows of its input to the tap of its site, if there is one, and returns
-// them. Everyone downstream reads this node and not its input, so an edit in place is seen by all.
-type hookOp struct {
-	op
-	index int
-	site  Site
-}
-
-func (o *hookOp) Do(vs ...gorgonia.Value) (v gorgonia.Value, err error) {
-	defer o.run.guard(o.name, &err)
-	if o.index < len(o.run.taps) && o.run.taps[o.index] != nil {
-		shape := append([]int{o.run.rows}, o.site.Shape...)
-		for i, d := range shape {
-			if d == Positions {
-				shape[i] = o.run.start + o.run.rows
-			}
-		}
-		a := Activation{Site: o.name, Start: o.run.start, Shape: shape, Data: vs[0].(*tensor.Dense).Float32s()}
-		if err := o.run.taps[o.index](a); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.name, err)
-		}
-	}
-	return vs[0], nil
 }

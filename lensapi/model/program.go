@@ -23,6 +23,7 @@ type Head struct{ machine }
 type machine struct {
 	run    *run
 	vm     gorgonia.VM
+	all    func() error // runs all of vm
 	sites  []Site
 	rotary []*rotary
 	cfg    Config
@@ -45,20 +46,21 @@ func (m *Model) NewProgram() (p *Program, err error) {
 // NewHead builds and compiles the final norm and the unembedding.
 func (m *Model) NewHead() (h *Head, err error) {
 	g := newGraph(m)
-	g.first = len(m.sites) - 1 // the head has one site, the last
+	g.first = m.head
 	mc, err := g.compile(func() {
 		d := m.cfg.DModel
 		x := g.op("rows", d, func(dst []float32, _ [][]float32) { copy(dst, g.run.in) }, g.tick) // [n, d_model]
 		x = g.norm("ln_final", x, &m.final)                                                      // [n, d_model]
 		g.apply(&op{name: "unembed", arity: 1, cols: m.cfg.DVocab, run: g.run,                   // [n, d_vocab]
 			dst: func(n int) []float32 { return g.run.out[:n] },
-			f: func(dst []float32, in [][]float32) {
+			f: func(dst []float32, in [][]float32) error {
 				kernels.MatMul(dst, in[0], m.unembed, nil)
 				if limit := m.cfg.LogitCap; limit > 0 {
 					kernels.SoftCap(dst, dst, limit)
 				}
+				return nil
 			},
-		}, m.cfg.DVocab, x)
+		}, x)
 	})
 	return &Head{mc}, err
 }
@@ -74,7 +76,12 @@ func (g *graph) compile(build func()) (m machine, err error) {
 	if g.err != nil {
 		return machine{}, fmt.Errorf("building the program: %w", g.err)
 	}
-	return machine{run: g.run, vm: gorgonia.NewTapeMachine(g.ExprGraph), sites: g.sites, rotary: g.rotary, cfg: g.cfg}, nil
+	for i := range g.sites {
+		g.sites[i].Head = g.first > 0
+	}
+	vm := gorgonia.NewTapeMachine(g.ExprGraph)
+	all, _ := inline(vm)
+	return machine{run: g.run, vm: vm, all: all, sites: g.sites, rotary: g.rotary, cfg: g.cfg}, nil
 }
 
 // errBroken is returned by a program that has failed before; its machine stopped in the middle.
@@ -86,7 +93,7 @@ func (m *machine) exec(ctx context.Context) error {
 	}
 	m.broken = true
 	m.run.ctx, m.run.err = ctx, nil
-	err := m.vm.RunAll()
+	err := m.all()
 	m.run.ctx, m.run.taps = nil, nil
 	if m.run.err != nil {
 		return m.run.err
