@@ -416,7 +416,7 @@ func TestStatus(t *testing.T) {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	if want := []string{"conversations", "degraded", "dir", "disk", "memory", "open_reports", "policy", "recomputed_tokens", "tokens"}; !slices.Equal(keys, want) {
+	if want := []string{"conversations", "degraded", "dir", "disk", "memory", "open_reports", "policy", "recomputed_tokens", "tokens", "unsaved_tokens"}; !slices.Equal(keys, want) {
 		t.Errorf("keys are %v", keys)
 	}
 	if st.Conversations != 1 || st.Tokens != 20 || st.Memory.Hits != 1 || st.Memory.Bytes == 0 || st.Memory.MaxBytes != cache.DefaultMaxMemory || st.Policy != "lru" {

@@ -88,7 +88,7 @@ func (ck *checker) conversation(dir string) {
 		return
 	}
 	var st state
-	sc, err := readTokens(ck.disk, dir, rootKey(meta.Space), &st, false)
+	sc, err := readTokens(ck.disk, dir, meta, rootKey(meta.Space), &st, false)
 	ck.segment(dir+"/tokens.log", sc, err)
 	for _, k := range st.keys {
 		ck.spaces[k] = meta.Space

@@ -30,25 +30,34 @@ type Info struct {
 	ID      string
 	Space   Space
 	Tokens  int
+	Saved   int // tokens that survive the death of the process: all, unless the disk refuses them
+	Durable int // tokens that survive a loss of power
 	Created time.Time
 	Updated time.Time // last write to its tokens or events
 }
 
 // Conversation is an append-only sequence of tokens in one [Space]. It is safe for concurrent use.
+//
+// What is added is in memory first and on disk, as a rule, when the call returns. While the disk refuses, memory goes
+// on by itself; [Info] tells how many tokens are safe.
 type Conversation struct {
 	s    *Store
-	meta metadata
+	meta metadata // but for the uid, which may change: see uid
 	root blockKey // of the space
 
-	// wmu serialises writers and reloads; it is held during disk writes and never by readers.
-	wmu     sync.Mutex
-	w       *writer     // open logs, nil until the first append and after a failed one
-	lock    io.Closer   // held with or without w, nil until the first append
-	writing atomic.Bool // lock is held: no other process can have added anything
+	// Readers take none of the first two; the order is amu, wmu, mu.
+	amu sync.Mutex // held by one who adds
+	wmu sync.Mutex // held during changes of the files
+
+	w      *writer   // open logs, nil until the first save and after a failed one
+	lock   io.Closer // held with or without w, nil until the first save
+	queued atomic.Bool
+	mine   atomic.Bool // what is in memory counts: the lock is held, or something is not saved
 
 	mu    sync.RWMutex
 	id    string
-	gone  bool // deleted, or replaced by another process
+	uid   string // tells it from a later conversation of the same id
+	gone  bool   // deleted, or replaced by another process
 	state state
 }
 
@@ -64,12 +73,14 @@ type state struct {
 	logEnd  int64               // bytes of the token log read
 	log     fs.FileInfo         // the token log as it was read last, nil if it was not there or this process writes it
 	updated time.Time
+	un      unsaved
 }
 
 // metadata is what metadata.json says of a conversation.
 type metadata struct {
 	Format  int       `json:"format"`
-	UID     string    `json:"uid"` // tells a conversation from a later one of the same id
+	UID     string    `json:"uid"`           // tells a conversation from a later one of the same id
+	Log     bool      `json:"log,omitempty"` // the token log was made with the conversation
 	Created time.Time `json:"created"`
 	Space   Space     `json:"space"`
 }
@@ -181,7 +192,12 @@ func (c *Conversation) Record(pos int) ([]byte, error) {
 func (c *Conversation) Info() Info {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return Info{ID: c.id, Space: c.meta.Space, Tokens: len(c.state.tokens), Created: c.meta.Created, Updated: c.state.updated}
+	n := len(c.state.tokens)
+	info := Info{ID: c.id, Space: c.meta.Space, Tokens: n, Saved: n, Durable: n, Created: c.meta.Created, Updated: c.state.updated}
+	if c.mine.Load() {
+		info.Saved, info.Durable = c.state.un.saved, c.state.un.durable
+	}
+	return info
 }
 
 // snapshot copies the state and says whether the conversation is still there.
@@ -194,10 +210,17 @@ func (c *Conversation) snapshot() (state, error) {
 	return c.state, nil
 }
 
+func (c *Conversation) identity() (id, uid string) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.id, c.uid
+}
+
 func (c *Conversation) setState(st state) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setUnsaved(st.un)
 	c.state = st
-	c.mu.Unlock()
 }
 
 func (c *Conversation) isGone() bool {

@@ -11,6 +11,9 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -39,6 +42,9 @@ type filesystem interface {
 	SyncDir(name string) error
 	// Lock takes the exclusive lock of that name or gives ErrLocked. The system drops it if the process dies.
 	Lock(name string) (io.Closer, error)
+	// Reopen looks the folder up again and makes it if it is gone. moved: it is another one than before, so that
+	// files and locks that are open belong to the old one.
+	Reopen() (moved bool, err error)
 	Close() error
 }
 
@@ -57,29 +63,53 @@ var errNotRegular = errors.New("not a regular file")
 // osDisk is the disk below one folder. os.Root keeps every name, also through links, inside it.
 type osDisk struct {
 	dir  string
-	root *os.Root
+	root atomic.Pointer[os.Root]
+
+	mu  sync.Mutex
+	old []*os.Root // of folders that were moved away; calls may still be using them
 }
 
 func openDisk(dir string) (*osDisk, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
-	return &osDisk{dir, root}, nil
+	d := &osDisk{dir: dir}
+	d.root.Store(root)
+	return d, nil
+}
+
+// diskError is a failed operation without the name of the system call, which is of no use to people.
+type diskError struct {
+	name string
+	err  error
+}
+
+func (e *diskError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *diskError) Unwrap() error { return e.err }
+
+func plain(err error) error {
+	switch e := err.(type) {
+	case *fs.PathError:
+		return &diskError{e.Path, e.Err}
+	case *os.LinkError:
+		return &diskError{e.Old + " to " + e.New, e.Err}
+	}
+	return err
 }
 
 func (d *osDisk) Open(name string) (file, error) {
 	// Looking first avoids opening a pipe, which would wait for a writer.
-	info, err := d.root.Lstat(name)
+	info, err := d.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: %w", name, errNotRegular)
 	}
-	f, err := d.root.Open(name)
+	f, err := d.root.Load().Open(name)
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	return f, nil
 }
@@ -88,48 +118,61 @@ func (d *osDisk) OpenWrite(name string, excl bool) (file, error) {
 	flag := os.O_RDWR | os.O_CREATE
 	if excl {
 		flag |= os.O_EXCL
-	} else if info, err := d.root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+	} else if info, err := d.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: %w", name, errNotRegular)
 	}
-	f, err := d.root.OpenFile(name, flag, filePerm)
+	f, err := d.root.Load().OpenFile(name, flag, filePerm)
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	return f, nil
 }
 
-func (d *osDisk) MkdirAll(name string) error   { return d.root.MkdirAll(name, dirPerm) }
-func (d *osDisk) Rename(from, to string) error { return d.root.Rename(from, to) }
-func (d *osDisk) Remove(name string) error     { return d.root.Remove(name) }
-func (d *osDisk) RemoveAll(name string) error  { return d.root.RemoveAll(name) }
-func (d *osDisk) Close() error                 { return d.root.Close() }
+func (d *osDisk) MkdirAll(name string) error   { return plain(d.root.Load().MkdirAll(name, dirPerm)) }
+func (d *osDisk) Rename(from, to string) error { return plain(d.root.Load().Rename(from, to)) }
+func (d *osDisk) Remove(name string) error     { return plain(d.root.Load().Remove(name)) }
+func (d *osDisk) RemoveAll(name string) error  { return plain(d.root.Load().RemoveAll(name)) }
 
-func (d *osDisk) Lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
+func (d *osDisk) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, r := range append(d.old, d.root.Load()) {
+		errs = append(errs, r.Close())
+	}
+	return join(errs...)
+}
+
+func (d *osDisk) Lstat(name string) (fs.FileInfo, error) {
+	info, err := d.root.Load().Lstat(name)
+	return info, plain(err)
+}
 
 func (d *osDisk) ReadDir(name string) ([]fs.DirEntry, error) {
-	f, err := d.root.Open(name)
+	f, err := d.root.Load().Open(name)
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	defer f.Close()
-	return f.ReadDir(-1)
+	entries, err := f.ReadDir(-1)
+	return entries, plain(err)
 }
 
 func (d *osDisk) Touch(name string) error {
 	now := time.Now()
-	return d.root.Chtimes(name, now, now)
+	return plain(d.root.Load().Chtimes(name, now, now))
 }
 
 func (d *osDisk) SyncDir(name string) error {
 	if runtime.GOOS == "windows" {
 		return nil // a folder cannot be synced there; NTFS journals renames
 	}
-	f, err := d.root.Open(name)
+	f, err := d.root.Load().Open(name)
 	if err != nil {
-		return err
+		return plain(err)
 	}
 	defer f.Close()
-	return f.Sync()
+	return plain(f.Sync())
 }
 
 // Lock waits a moment, because a reader that repairs a torn log holds the lock for as long.
@@ -150,8 +193,33 @@ func (d *osDisk) Lock(name string) (io.Closer, error) {
 		return l, nil
 	case err == nil || errors.Is(err, context.DeadlineExceeded):
 		return nil, ErrLocked
+	case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK):
+		return nil, fmt.Errorf("%w (%v)", ErrNoLocks, err)
 	}
-	return nil, err
+	return nil, plain(err)
+}
+
+func (d *osDisk) Reopen() (moved bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := os.MkdirAll(d.dir, dirPerm); err != nil {
+		return false, plain(err)
+	}
+	now, err := os.Stat(d.dir)
+	if err != nil {
+		return false, plain(err)
+	}
+	root := d.root.Load()
+	if was, err := root.Stat("."); err == nil && os.SameFile(was, now) {
+		return false, nil
+	}
+	fresh, err := os.OpenRoot(d.dir)
+	if err != nil {
+		return false, plain(err)
+	}
+	d.root.Store(fresh)
+	d.old = append(d.old, root)
+	return true, nil
 }
 
 // tempName is a fresh name in the folder for unfinished files.

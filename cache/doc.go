@@ -7,6 +7,10 @@
 // conversations with a common beginning share them. Memory above the blocks is a hint only: a block that was
 // refused or evicted is read again, and one that is missing or damaged is recomputed.
 //
+// What is added is in memory first and then written, so a disk that is full, read-only, missing or slow does not stop
+// a conversation: it goes on in memory, [Store.Status] says why and how much is not saved, and writing resumes by
+// itself. Nothing is ever written over what another process has put there meanwhile.
+//
 // # Shapes and units
 //
 // Residual rows are float32 slices of shape [tokens, rows, d_model], row-major, where rows counts the places of the

@@ -2,16 +2,13 @@ package cache_test
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,10 +24,19 @@ func template(t *testing.T, n int) (dir, tokensLog, tailLog string) {
 	return dir, filepath.Join(dir, "conv/c-a/tokens.log"), filepath.Join(dir, "conv/c-a/tail.wal")
 }
 
+// memTemplate is template on a disk in memory, which is quick enough to try every byte.
+func memTemplate(t *testing.T, n int) (fs *cache.MemFS, tokensLog, tailLog string) {
+	fs = cache.NewMemFS()
+	s := openDisk(t, fs, quick)
+	must(t, appendIDs(create(t, s, "a"), seq(0, n)...))
+	closeStore(t, s)
+	return fs, "conv/c-a/tokens.log", "conv/c-a/tail.wal"
+}
+
 func TestTokenLogCutAnywhere(t *testing.T) {
 	const n = 17
-	dir, log, tail := template(t, n)
-	data, rows := read(t, log), read(t, tail)
+	fs, log, tail := memTemplate(t, n)
+	data, rows := fs.ReadFile(log), fs.ReadFile(tail)
 	// Where each token's frame ends, from the format's description.
 	ends := []int{8}
 	for i := range n {
@@ -40,16 +46,16 @@ func TestTokenLogCutAnywhere(t *testing.T) {
 		t.Fatalf("log has %d bytes, %d expected", len(data), ends[n])
 	}
 	for cut := range data {
-		write(t, log, data[:cut])
-		write(t, tail, rows)
+		fs.WriteFile(log, data[:cut])
+		fs.WriteFile(tail, rows)
 		want := 0
 		for want < n && ends[want+1] <= cut {
 			want++
 		}
-		s := open(t, dir, quick)
+		s := openDisk(t, fs, quick)
 		c := conversation(t, s, "a")
 		verify(t, c, seq(0, want), recompute(small))
-		torn := cut != 0 && cut != ends[want]
+		torn := cut != ends[want]
 		if got := len(s.Status().OpenReports); (got > 0) != torn {
 			t.Fatalf("cut at %d: reports %q", cut, s.Status().OpenReports)
 		}
@@ -58,47 +64,47 @@ func TestTokenLogCutAnywhere(t *testing.T) {
 			verify(t, c, seq(0, want+1), recompute(small))
 		}
 		closeStore(t, s)
-		checkDir(t, dir)
+		checkDisk(t, fs)
 	}
 }
 
 func TestTailCutAnywhere(t *testing.T) {
-	dir, log, tail := template(t, 19)
-	data, toks := read(t, log), read(t, tail)
+	fs, log, tail := memTemplate(t, 19)
+	data, toks := fs.ReadFile(log), fs.ReadFile(tail)
 	for cut := range toks {
-		write(t, log, data)
-		write(t, tail, toks[:cut])
-		s := open(t, dir, quick)
+		fs.WriteFile(log, data)
+		fs.WriteFile(tail, toks[:cut])
+		s := openDisk(t, fs, quick)
 		c := conversation(t, s, "a")
 		verify(t, c, seq(0, 19), recompute(small))
 		must(t, appendIDs(c, seq(19, 13)...))
 		verify(t, c, seq(0, 32), mustNotRecompute)
 		closeStore(t, s)
-		checkDir(t, dir)
+		checkDisk(t, fs)
 	}
 }
 
 // A flipped bit in a log never changes what is read: it ends there, and the rest is kept aside.
 func TestLogFlippedAnywhere(t *testing.T) {
 	const n = 6
-	dir, log, tail := template(t, n)
-	good := map[string][]byte{log: read(t, log), tail: read(t, tail)}
+	fs, log, tail := memTemplate(t, n)
+	good := map[string][]byte{log: fs.ReadFile(log), tail: fs.ReadFile(tail)}
 	for _, name := range []string{log, tail} {
 		for i := range good[name] {
 			for other, data := range good {
-				write(t, other, data)
+				fs.WriteFile(other, data)
 			}
 			bad := append([]byte(nil), good[name]...)
 			bad[i] ^= 0x10
-			write(t, name, bad)
+			fs.WriteFile(name, bad)
 			problems := 0
-			for p := range cache.Check(dir) {
+			for _, p := range cache.CheckDisk(fs) {
 				problems++
 				if !strings.HasPrefix(p.File, "conv/c-a/") || p.Offset > int64(i) {
 					t.Fatalf("byte %d: problem %v", i, p)
 				}
 			}
-			s := open(t, dir, quick)
+			s := openDisk(t, fs, quick)
 			c := conversation(t, s, "a")
 			st := s.Status()
 			if problems == 0 || st.Disk.Corrupt != 1 || len(st.OpenReports) != 1 || !strings.Contains(st.OpenReports[0], "quarantine/") {
@@ -109,12 +115,12 @@ func TestLogFlippedAnywhere(t *testing.T) {
 			}
 			verify(t, c, seq(0, c.Len()), recompute(small))
 			closeStore(t, s)
-			checkDir(t, dir)
-			aside := glob(t, dir, "quarantine/*")
-			if len(aside) != 1 || !strings.HasSuffix(string(bad), string(read(t, aside[0]))) {
+			checkDisk(t, fs)
+			aside := fs.List("quarantine")
+			if len(aside) != 1 || !strings.HasSuffix(string(bad), string(fs.ReadFile(aside[0]))) {
 				t.Fatalf("byte %d: kept aside %v", i, aside)
 			}
-			must(t, os.Remove(aside[0]))
+			must(t, fs.Remove(aside[0]))
 		}
 	}
 }
@@ -289,191 +295,4 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 		checkDir(t, dir)
 	}
 	t.Logf("%d kills, %d tokens acknowledged, none lost", kills, acked)
-}
-
-// faultyDisk fails its n-th change of the disk, and every later one if it is full.
-type faultyDisk struct {
-	cache.Filesystem
-	left *int // changes until the failure; negative: never
-	full bool
-}
-
-var errFault = fmt.Errorf("write: %w", syscall.ENOSPC)
-
-func (d faultyDisk) fault() error {
-	if *d.left < 0 {
-		return nil
-	}
-	if *d.left == 0 {
-		if !d.full {
-			*d.left = -1
-		}
-		return errFault
-	}
-	*d.left--
-	return nil
-}
-
-func (d faultyDisk) OpenWrite(name string, excl bool) (cache.File, error) {
-	if err := d.fault(); err != nil {
-		return nil, err
-	}
-	f, err := d.Filesystem.OpenWrite(name, excl)
-	if err != nil {
-		return nil, err
-	}
-	return faultyFile{f, d}, nil
-}
-
-func (d faultyDisk) MkdirAll(name string) error {
-	return join(d.fault(), func() error { return d.Filesystem.MkdirAll(name) })
-}
-func (d faultyDisk) Rename(from, to string) error {
-	return join(d.fault(), func() error { return d.Filesystem.Rename(from, to) })
-}
-func (d faultyDisk) Remove(name string) error {
-	return join(d.fault(), func() error { return d.Filesystem.Remove(name) })
-}
-func (d faultyDisk) Touch(name string) error {
-	return join(d.fault(), func() error { return d.Filesystem.Touch(name) })
-}
-func (d faultyDisk) SyncDir(name string) error {
-	return d.fault() // what a sync does shows only at a loss of power
-}
-
-func join(err error, fn func() error) error {
-	if err != nil {
-		return err
-	}
-	return fn()
-}
-
-type faultyFile struct {
-	cache.File
-	d faultyDisk
-}
-
-// WriteAt writes half of the bytes when it fails.
-func (f faultyFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.d.fault(); err != nil {
-		n, _ := f.File.WriteAt(p[:len(p)/2], off)
-		return n, err
-	}
-	return f.File.WriteAt(p, off)
-}
-func (f faultyFile) Truncate(n int64) error {
-	return join(f.d.fault(), func() error { return f.File.Truncate(n) })
-}
-func (f faultyFile) Sync() error { return f.d.fault() }
-
-// An append that failed is undone at once where the disk lets it: the next process does not see it either.
-func TestFailedAppendIsUndone(t *testing.T) {
-	failed := 0
-	for n := range 12 {
-		dir, left := t.TempDir(), -1
-		opt := cache.Options{MemoryPolicy: cache.PolicyLRU, Sync: cache.SyncAlways}
-		s, err := cache.OpenOn(dir, opt, func(d cache.Filesystem) cache.Filesystem { return faultyDisk{d, &left, false} })
-		must(t, err)
-		c := create(t, s, "a")
-		must(t, appendIDs(c, seq(0, 10)...))
-		left = n
-		err = appendIDs(c, seq(10, 8)...)
-		left = -1
-		closeStore(t, s)
-		s = open(t, dir, quick)
-		want := 18
-		if err != nil {
-			failed++
-			want = 10
-		}
-		verify(t, conversation(t, s, "a"), seq(0, want), mustNotRecompute)
-		closeStore(t, s)
-		checkDir(t, dir)
-	}
-	if failed < 5 {
-		t.Errorf("only %d appends failed", failed)
-	}
-}
-
-// afterCrash opens the folder as the next process would if this one died now, its disk having stopped some time ago:
-// the acknowledged tokens are there, and so are their rows, since a row is written before its token.
-func afterCrash(t *testing.T, dir string, acked int) {
-	t.Helper()
-	copied := filepath.Join(t.TempDir(), "copy")
-	must(t, os.CopyFS(copied, os.DirFS(dir)))
-	s := open(t, copied, quick)
-	c := conversation(t, s, "a")
-	if c.Len() < acked {
-		t.Fatalf("%d tokens were acknowledged, %d are there", acked, c.Len())
-	}
-	rows, err := c.Rows(t.Context(), 0, acked, mustNotRecompute)
-	must(t, err)
-	if !sameBits(rows, stored(small, model(small, seq(0, acked)))) {
-		t.Fatal("rows differ")
-	}
-	verify(t, c, seq(0, c.Len()), recompute(small))
-	closeStore(t, s)
-	checkDir(t, copied)
-}
-
-// Every single disk operation of a session fails in turn, once or from then on. An append that failed has added
-// nothing, one that returned nil is there, also for the next process, and writing goes on when the disk is well.
-func TestEveryOperationFails(t *testing.T) {
-	var _ io.WriterAt = faultyFile{}
-	for _, full := range []bool{false, true} {
-		runs := 0
-		for n := 0; ; n++ {
-			dir := t.TempDir()
-			left := -1
-			opt := cache.Options{MemoryPolicy: cache.PolicyLRU, Sync: cache.SyncBlock}
-			if full {
-				opt.Sync = cache.SyncAlways
-			}
-			s, err := cache.OpenOn(dir, opt, func(d cache.Filesystem) cache.Filesystem { return faultyDisk{d, &left, full} })
-			must(t, err)
-			must(t, second(s.Create("a", small)))
-			left = n
-			c := conversation(t, s, "a")
-			failed := 0
-			for i := 0; i < 9; i++ {
-				before := c.Len()
-				var err error
-				if i == 4 {
-					err = c.AddEvent(json.RawMessage(`"note"`))
-				} else {
-					err = appendIDs(c, seq(before, 1+(i*5)%9)...)
-				}
-				if err != nil {
-					failed++
-					if !errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), "\n") || s.Status().Degraded == "" || c.Len() != before {
-						t.Fatalf("fault %d: error %v, status %v, %d tokens after %d", n, err, s.Status(), c.Len(), before)
-					}
-				}
-				verify(t, c, seq(0, c.Len()), recompute(small))
-			}
-			reached := left <= 0 && (failed > 0 || left < 0 || full)
-			if full {
-				afterCrash(t, dir, c.Len())
-			}
-			left = -1
-			must(t, appendIDs(c, c.Len()))
-			if d := s.Status().Degraded; d != "" {
-				t.Fatalf("fault %d: still degraded: %s", n, d)
-			}
-			acked := c.Len()
-			verify(t, c, seq(0, acked), recompute(small))
-			closeStore(t, s)
-			checkDir(t, dir)
-			s = open(t, dir, quick)
-			verify(t, conversation(t, s, "a"), seq(0, acked), recompute(small))
-			closeStore(t, s)
-			if runs++; !reached {
-				break
-			}
-		}
-		t.Logf("full=%v: %d faults", full, runs)
-		if runs < 20 {
-			t.Errorf("only %d faults: the disk is not asked", runs)
-		}
-	}
 }

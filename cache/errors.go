@@ -22,6 +22,10 @@ var (
 	ErrClosed = errors.New("the cache is closed")
 	// ErrVersion: the folder was written by a newer, unknown major version of the format.
 	ErrVersion = errors.New("unknown cache format version")
+	// ErrNoLocks: the folder lies on a file system on which processes cannot exclude one another.
+	ErrNoLocks = errors.New("the file system has no locks, so two processes could write over each other: choose a folder on a local disk")
+	// ErrUnsaved: tokens are only in memory, because the disk refuses them.
+	ErrUnsaved = errors.New("not saved")
 	// ErrMissing: rows are not stored and no Recompute was given.
 	ErrMissing = errors.New("rows are not stored and cannot be recomputed here")
 )

@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-var update = flag.Bool("update", false, "write testdata/v1 anew")
+var update = flag.Bool("update", false, "write testdata/v1.1 anew")
 
 const goldenTokens = 37
 
@@ -27,10 +27,10 @@ func goldenRows() []float32 {
 	return rows
 }
 
-// The folder that version 1.0 wrote is read as it was meant.
-func TestGoldenFolder(t *testing.T) {
-	const dir = "testdata/v1"
+// The folders that versions 1.0 and 1.1 wrote are read as they were meant.
+func TestGoldenFolders(t *testing.T) {
 	if *update {
+		const dir = "testdata/v1.1" // what older versions wrote cannot be written anew
 		must(t, os.RemoveAll(dir))
 		s := open(t, dir, quick)
 		c := create(t, s, "Golden.1")
@@ -38,6 +38,12 @@ func TestGoldenFolder(t *testing.T) {
 		must(t, c.Append(tokens(0, seq(0, goldenTokens)...), goldenRows()))
 		closeStore(t, s)
 	}
+	for _, v := range []string{"v1", "v1.1"} {
+		t.Run(v, func(t *testing.T) { goldenFolder(t, "testdata/"+v) })
+	}
+}
+
+func goldenFolder(t *testing.T, dir string) {
 	checkDir(t, dir)
 	copied := t.TempDir() // opening writes
 	must(t, os.CopyFS(copied, os.DirFS(dir)))

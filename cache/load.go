@@ -14,11 +14,11 @@ import (
 
 // readTokens scans the token log of a conversation from st.logEnd on and adds what it finds to st. With full, lens
 // records and events are kept too. The damage found is described by the scan, never repaired here.
-func readTokens(d filesystem, dir string, root blockKey, st *state, full bool) (scan, error) {
+func readTokens(d filesystem, dir string, meta metadata, root blockKey, st *state, full bool) (scan, error) {
 	st.full = full
 	f, err := d.Open(dir + "/tokens.log")
 	if errors.Is(err, fs.ErrNotExist) {
-		return scan{}, nil // no token was ever appended
+		return lostLog(d, dir, meta, "missing")
 	}
 	if err != nil {
 		return scan{}, err
@@ -27,6 +27,11 @@ func readTokens(d filesystem, dir string, root blockKey, st *state, full bool) (
 	info, err := f.Stat()
 	if err != nil {
 		return scan{}, err
+	}
+	if info.Size() == 0 {
+		if sc, err := lostLog(d, dir, meta, "empty"); err != nil || sc.bad != nil {
+			return sc, err
+		}
 	}
 	n := len(st.tokens)
 	sc, err := scanSegment(f, st.logEnd, info.Size(), tokensMagic, MaxRecord, func(f frame) error {
@@ -41,6 +46,21 @@ func readTokens(d filesystem, dir string, root blockKey, st *state, full bool) (
 	}
 	st.logEnd, st.log, st.updated = sc.good, info, info.ModTime()
 	return sc, nil
+}
+
+var errLogLost = errors.New("the log of the tokens")
+
+// lostLog judges a conversation without a token log. One that was made by a program older than format 1.1 and that has
+// never had a token has none; it has no tail either.
+func lostLog(d filesystem, dir string, meta metadata, how string) (scan, error) {
+	_, err := d.Lstat(dir + "/tail.wal")
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return scan{}, err
+	case err == nil || meta.Log:
+		return scan{bad: fmt.Errorf("%w is %s", errLogLost, how)}, nil
+	}
+	return scan{}, nil
 }
 
 // add takes one frame of the token log.
@@ -115,7 +135,7 @@ func (s *Store) load(id string, full bool) (*Conversation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
-	c := &Conversation{s: s, meta: meta, id: id, root: rootKey(meta.Space)}
+	c := &Conversation{s: s, meta: meta, id: id, uid: meta.UID, root: rootKey(meta.Space)}
 	if err := c.reload(full); err != nil {
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
@@ -156,7 +176,7 @@ var errTorn = errors.New("a write was cut short")
 // scanAll reads both logs. damaged is a *CorruptError, errTorn or nil.
 func (c *Conversation) scanAll(full bool) (st state, damaged, err error) {
 	dir := convPath(c.ID())
-	tokens, err := readTokens(c.s.disk, dir, c.root, &st, full)
+	tokens, err := readTokens(c.s.disk, dir, c.meta, c.root, &st, full)
 	if err != nil {
 		return st, nil, err
 	}
@@ -180,7 +200,7 @@ func (c *Conversation) scanAll(full bool) (st state, damaged, err error) {
 func (c *Conversation) repair(full bool) (state, error) {
 	var st state
 	dir := convPath(c.ID())
-	sc, err := readTokens(c.s.disk, dir, c.root, &st, full)
+	sc, err := readTokens(c.s.disk, dir, c.meta, c.root, &st, full)
 	if err == nil {
 		err = c.cut(dir+"/tokens.log", sc)
 	}
@@ -201,6 +221,11 @@ func (c *Conversation) repair(full bool) (state, error) {
 func (c *Conversation) cut(name string, sc scan) error {
 	if sc.clean() {
 		return nil
+	}
+	if errors.Is(sc.bad, errLogLost) {
+		c.s.report("%v; it begins anew", &CorruptError{name, 0, sc.bad})
+		c.s.blocks.corrupt.Add(1)
+		return publish(c.s.disk, name, []byte(tokensMagic), c.s.durable())
 	}
 	f, err := c.s.disk.OpenWrite(name, false)
 	if err != nil {
@@ -223,7 +248,11 @@ func (c *Conversation) cut(name string, sc scan) error {
 	} else {
 		c.s.report("%s: a write that was cut short at byte %d has been dropped (%d bytes)", name, sc.good, info.Size()-sc.good)
 	}
-	if err := f.Truncate(sc.good); err != nil || !c.s.durable() {
+	err = f.Truncate(sc.good)
+	if err == nil && sc.good == 0 && path.Base(name) == "tokens.log" {
+		_, err = f.WriteAt([]byte(tokensMagic), 0)
+	}
+	if err != nil || !c.s.durable() {
 		return err
 	}
 	return f.Sync()
@@ -244,7 +273,7 @@ func copyAside(d filesystem, name string, r io.Reader, durable bool) error {
 // refresh brings in what another process has appended. It reports false if the conversation is not the one that was
 // read: deleted, or deleted and made again.
 func (c *Conversation) refresh(full bool) (same bool, err error) {
-	if c.writing.Load() {
+	if c.mine.Load() {
 		return !c.isGone(), nil
 	}
 	c.wmu.Lock()
@@ -252,12 +281,25 @@ func (c *Conversation) refresh(full bool) (same bool, err error) {
 	if c.isGone() {
 		return false, nil
 	}
+	if c.mine.Load() {
+		return true, nil
+	}
 	st, err := c.snapshot()
 	if err != nil {
 		return false, nil
 	}
-	full = full || st.full
-	dir := convPath(c.ID())
+	same, err = c.reread(&st, full || st.full)
+	if err != nil && (st.full || !full) && !errors.As(err, new(*CorruptError)) && !errors.Is(err, ErrVersion) {
+		c.s.degrade(inReads, err) // what was read before is better than nothing
+		return true, nil
+	}
+	return same, err
+}
+
+// reread is refresh for a disk that answers.
+func (c *Conversation) reread(st *state, full bool) (same bool, err error) {
+	id, uid := c.identity()
+	dir := convPath(id)
 	log, err := c.s.disk.Lstat(dir + "/tokens.log")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return true, err
@@ -267,7 +309,10 @@ func (c *Conversation) refresh(full bool) (same bool, err error) {
 		return true, nil
 	}
 	meta, err := readMetadata(c.s.disk, dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && meta.UID != c.meta.UID {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && meta.UID != uid {
+		if c.s.vanished() {
+			return true, errVanished
+		}
 		return false, nil
 	}
 	if err != nil {
@@ -276,12 +321,12 @@ func (c *Conversation) refresh(full bool) (same bool, err error) {
 	if full != st.full || log != nil && log.Size() < st.logEnd {
 		return true, c.reload(full)
 	}
-	if _, err := readTokens(c.s.disk, dir, c.root, &st, full); err != nil {
+	if _, err := readTokens(c.s.disk, dir, c.meta, c.root, st, full); err != nil {
 		return true, err
 	}
-	if _, _, err := readTail(c.s.disk, dir, c.meta.Space, &st); err != nil {
+	if _, _, err := readTail(c.s.disk, dir, c.meta.Space, st); err != nil {
 		return true, err
 	}
-	c.setState(st)
+	c.setState(*st)
 	return true, nil
 }

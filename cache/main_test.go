@@ -107,6 +107,22 @@ func open(t testing.TB, dir string, opt cache.Options) *cache.Store {
 	return s
 }
 
+// openDisk opens a store on a disk in memory; the test closes it.
+func openDisk(t testing.TB, fs *cache.MemFS, opt cache.Options) *cache.Store {
+	t.Helper()
+	s, err := cache.OpenDisk(fs, opt)
+	must(t, err)
+	return s
+}
+
+// checkDisk runs the integrity checker on a disk in memory.
+func checkDisk(t testing.TB, fs *cache.MemFS) {
+	t.Helper()
+	for _, p := range cache.CheckDisk(fs) {
+		t.Errorf("check: %v", p)
+	}
+}
+
 func closeStore(t testing.TB, s *cache.Store) {
 	t.Helper()
 	if err := s.Close(); err != nil {

@@ -46,9 +46,12 @@ func (c *Conversation) Rows(ctx context.Context, from, to int, r Recompute) ([]f
 			}
 			continue
 		}
-		b, err := c.s.block(ctx, st.keys[pos/BlockTokens], c.meta.Space)
-		if err != nil {
-			return nil, fmt.Errorf("conversation %s: %w", c.ID(), err)
+		key := st.keys[pos/BlockTokens]
+		b := st.un.block(key)
+		if b == nil {
+			if b, err = c.s.block(ctx, key, c.meta.Space); err != nil {
+				return nil, fmt.Errorf("conversation %s: %w", c.ID(), err)
+			}
 		}
 		for ; pos < end; pos++ {
 			if b == nil {
@@ -97,13 +100,16 @@ func (s *Store) block(ctx context.Context, key blockKey, sp Space) (*block, erro
 	})
 	switch {
 	case err == nil:
+		s.healthy(inReads)
 		return v.(*block), ctx.Err()
 	case errors.Is(err, fs.ErrNotExist):
 	case errors.As(err, new(*CorruptError)):
 		s.report("%v", err)
 	default: // an unreadable disk does not keep rows from being computed
-		s.degrade(err)
+		s.degrade(inReads, err)
+		return nil, ctx.Err()
 	}
+	s.healthy(inReads)
 	return nil, ctx.Err()
 }
 
@@ -173,7 +179,9 @@ func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, 
 		}
 		c.s.mem.Add(b)
 		if _, err := c.s.blocks.put(b); err != nil { // the rows are right, only not kept
-			c.s.degrade(err)
+			c.s.degrade(inBlocks, err)
+		} else {
+			c.s.healthy(inBlocks)
 		}
 	}
 	c.fillTail(ids, rows)

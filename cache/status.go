@@ -13,12 +13,13 @@ const maxReports = 100
 type Status struct {
 	Dir              string       `json:"dir"`
 	Policy           string       `json:"policy"`
-	Conversations    int          `json:"conversations"`     // on disk
+	Conversations    int          `json:"conversations"`     // on disk, and those that wait for it
 	Tokens           int          `json:"tokens"`            // of the conversations read so far
 	Memory           MemoryStatus `json:"memory"`            // blocks in memory
 	Disk             DiskStatus   `json:"disk"`              // blocks on disk
 	RecomputedTokens int64        `json:"recomputed_tokens"` // fed through the model because rows were not stored
-	Degraded         string       `json:"degraded"`          // why writing fails; empty when it works
+	Degraded         string       `json:"degraded"`          // why the disk fails; empty when it works
+	UnsavedTokens    int          `json:"unsaved_tokens"`    // only in memory, because it does
 	OpenReports      []string     `json:"open_reports"`      // damage found and what was done, oldest first
 }
 
@@ -62,11 +63,16 @@ func (s *Store) Status() Status {
 		done()
 	}
 	for _, c := range s.loaded() {
-		st.Tokens += c.Len()
+		info := c.Info()
+		st.Tokens += info.Tokens
+		st.UnsavedTokens += info.Tokens - info.Saved
+		if c.isAbsent() {
+			st.Conversations++
+		}
 	}
+	st.Degraded = s.reason()
 	s.notes.Lock()
 	defer s.notes.Unlock()
-	st.Degraded = s.degraded
 	st.OpenReports = append(st.OpenReports, s.reports...)
 	return st
 }
@@ -83,6 +89,9 @@ func (st Status) String() string {
 	fmt.Fprintf(&b, "  recomputed: %d tokens", st.RecomputedTokens)
 	if st.Degraded != "" {
 		fmt.Fprintf(&b, "\n  degraded: %s", st.Degraded)
+	}
+	if st.UnsavedTokens > 0 {
+		fmt.Fprintf(&b, "\n  only in memory: %d tokens", st.UnsavedTokens)
 	}
 	for _, r := range st.OpenReports {
 		fmt.Fprintf(&b, "\n  report: %s", r)
@@ -111,17 +120,4 @@ func (s *Store) report(format string, args ...any) {
 		s.reports = append(s.reports[:0], s.reports[1:]...)
 	}
 	s.reports = append(s.reports, line)
-}
-
-// degrade says that writing fails; healthy that it works again.
-func (s *Store) degrade(err error) {
-	s.notes.Lock()
-	s.degraded = strings.ReplaceAll(err.Error(), "\n", "; ")
-	s.notes.Unlock()
-}
-
-func (s *Store) healthy() {
-	s.notes.Lock()
-	s.degraded = ""
-	s.notes.Unlock()
 }

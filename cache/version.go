@@ -9,7 +9,7 @@ import (
 // The format's version. A new minor version can be read by older programs of the same major version.
 const (
 	formatMajor = 1
-	formatMinor = 0
+	formatMinor = 1
 	versionFile = "VERSION"
 )
 

@@ -61,7 +61,9 @@ func init() {
 				"ErrID":       reflect.ValueOf(&q.ErrID),
 				"ErrLocked":   reflect.ValueOf(&q.ErrLocked),
 				"ErrMissing":  reflect.ValueOf(&q.ErrMissing),
+				"ErrNoLocks":  reflect.ValueOf(&q.ErrNoLocks),
 				"ErrNotFound": reflect.ValueOf(&q.ErrNotFound),
+				"ErrUnsaved":  reflect.ValueOf(&q.ErrUnsaved),
 				"ErrVersion":  reflect.ValueOf(&q.ErrVersion),
 			},
 			Funcs: map[string]reflect.Value{
