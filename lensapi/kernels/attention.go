@@ -78,13 +78,12 @@ func (h Heads) score(dst, q []float32, keys Blocks, kv, first, n int) {
 		dots := buf[:min(BlockLen-i, n-at)]
 		dot(dots, q, keys[at/BlockLen][i*width+kv*h.Dim:], width)
 		for j, v := range dots {
-			v = float64(v * scale)
-			if h.Cap > 0 {
-				v = float64(h.Cap * math.Tanh(v/h.Cap))
-			}
-			dst[at+j] = float32(v)
+			dst[at+j] = float32(v * scale)
 		}
 		at += len(dots)
+	}
+	if h.Cap > 0 {
+		SoftCap(dst[first:n], dst[first:n], h.Cap)
 	}
 }
 
@@ -112,21 +111,6 @@ func dot(out []float64, q, keys []float32, stride int) {
 			s += float64(a) * float64(k[i])
 		}
 		out[j] = s
-	}
-}
-
-// softmax writes exp(x - max) / sum in place.
-func softmax(x []float32) {
-	top := math.Inf(-1)
-	for _, v := range x {
-		top = max(top, float64(v))
-	}
-	var sum float64
-	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
-	}
-	for i, v := range x {
-		x[i] = float32(math.Exp(float64(v)-top) / sum)
 	}
 }
 

@@ -8,15 +8,15 @@
 //
 // # One order of accumulation
 //
-// Every output is ONE chain of additions over its inputs in ascending order, accumulated in float64, whatever the
+// Every output of a product is ONE chain of additions over its inputs in ascending order, accumulated in float64, whatever the
 // number of rows computed beside it and of threads. The product of two float32 is exact in float64, so a compiler
-// that fuses the multiplication with the addition gives the same bits as one that does not. Where a product is
-// not exact it is rounded explicitly before it is added, for the same reason. So prefill equals decode, a cached
+// that fuses the multiplication with the addition gives the same bits as one that does not. So prefill equals decode, a cached
 // row equals a recomputed one and one thread equals many, to the bit; callers test equality, not tolerances.
 //
-// What can still differ between architectures, in the last bit of a float64 before it is rounded to float32:
-// Exp, Tanh, Erf and Sincos of package math, which has assembly for some processors and lets the compiler fuse on
-// others. Results are therefore only promised to be equal on one architecture.
+// Functions and norms are float32 or float64 steps, each rounded on its own; sums over a row keep 16 partial sums, of which element
+// i is added to sum i%16, and add these in a fixed tree. Package math is only used where IEEE 754 leaves one result. Vectors of
+// any width, and architectures without them, therefore agree to the bit. Infinities give limits where there are any, a NaN stays
+// one (which, is left open), and an exponential too small for a normal float32 is 0.
 //
 // # Concurrency
 //

@@ -21,7 +21,7 @@ type run struct {
 	cache  *Cache      // blocks only
 	start  int         // positions before this run
 	rows   int         // T
-	angles [][]float64 // by rotary of the graph: the angles of the T positions
+	angles [][]float32 // by rotary of the graph: the angles of the T positions
 	in     []float32   // [T, d_model]; head only
 	out    []float32   // [T, d_vocab]; head only
 	taps   []Tap       // by index of the site; nil: none

@@ -36,7 +36,7 @@ func (s RotaryScaling) rotary(dims int, base float64) *kernels.Rotary {
 	case "yarn":
 		// The pair, a fraction in general, that makes n turns within the first context.
 		pair := func(n float64) float64 {
-			return float64(dims) * math.Log(float64(s.Ctx)/(n*2*math.Pi)) / (2 * math.Log(base))
+			return float64(dims) * kernels.Log(float64(s.Ctx)/(n*2*math.Pi)) / (2 * kernels.Log(base))
 		}
 		from := max(math.Floor(pair(s.BetaFast)), 0)
 		to := min(math.Ceil(pair(s.BetaSlow)), float64(dims-1))
@@ -153,7 +153,7 @@ func (r *rope) read(sub *options) {
 		if s.BetaFast <= s.BetaSlow {
 			sub.fail("beta_fast %v is not above beta_slow %v", s.BetaFast, s.BetaSlow)
 		}
-		s.Amplitude = sub.positive("attention_factor", 1+0.1*math.Log(s.Factor))
+		s.Amplitude = sub.positive("attention_factor", 1+float64(0.1*kernels.Log(s.Factor)))
 		if r.base <= 1 {
 			sub.fail("rope_theta is %v (allowed for yarn: more than 1)", r.base)
 		}

@@ -18,6 +18,8 @@ type source struct {
 
 var sources = []source{
 	{"base", base},
+	{"elements", elements},
+	{"reductions", reductions},
 }
 
 func main() {
