@@ -153,3 +153,70 @@ func ExampleGrid_Values() {
 	// 4_post  0.001
 	// 5_post  0.000
 }
+
+func ExampleModel_Track() {
+	m, done := example()
+	defer done()
+	paris, err := m.TokenID(" Paris")
+	if err != nil {
+		log.Fatal(err)
+	}
+	rome, err := m.TokenID(" Rome")
+	if err != nil {
+		log.Fatal(err)
+	}
+	t, err := m.Track(context.Background(), "The capital of France is", []int{paris, rome}, lens.LensOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	last := len(t.IDs) - 1
+	for r, row := range t.Rows {
+		fmt.Printf("%-7s %6.2f %6.2f\n", row, t.Logprob[0][r][last], t.Logprob[1][r][last])
+	}
+	// Output:
+	// embed   -11.13 -10.73
+	// 0_post  -15.04 -16.89
+	// 1_post   -6.56 -11.14
+	// 2_post   -2.55 -10.08
+	// 3_post   -0.08  -8.07
+	// 4_post   -0.01  -9.42
+	// 5_post   -0.01  -9.68
+}
+
+func ExampleModel_Attribute() {
+	m, done := example()
+	defer done()
+	paris, err := m.TokenID(" Paris")
+	if err != nil {
+		log.Fatal(err)
+	}
+	rome, err := m.TokenID(" Rome")
+	if err != nil {
+		log.Fatal(err)
+	}
+	a, err := m.Attribute(context.Background(), "The capital of France is", -1, lens.DifferenceOf(paris, rome), lens.AttributionOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range a.Parts() {
+		fmt.Printf("%-10s %+.2f\n", p.Name, p.Value)
+	}
+	fmt.Printf("sum %.2f, total %.2f, first head %s\n", a.Sum, a.Total, a.TopHeads(1)[0].Name)
+	// Output:
+	// embed      -0.03
+	// pos_embed  +0.02
+	// 0_attn_out -0.14
+	// 0_mlp_out  +1.75
+	// 1_attn_out +1.66
+	// 1_mlp_out  +1.25
+	// 2_attn_out -0.03
+	// 2_mlp_out  +2.78
+	// 3_attn_out -0.42
+	// 3_mlp_out  +0.97
+	// 4_attn_out -0.47
+	// 4_mlp_out  +1.90
+	// 5_attn_out -0.18
+	// 5_mlp_out  +0.71
+	// bias       -0.11
+	// sum 9.66, total 9.66, first head L1H0
+}

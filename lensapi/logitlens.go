@@ -80,7 +80,7 @@ func (m *Model) LogitLens(ctx context.Context, prompt string, opt LensOptions) (
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	ids, err := m.promptIDs(prompt, opt.BOS)
+	ids, err := m.PromptIDs(prompt, opt.BOS)
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +92,15 @@ func (m *Model) LogitLensIDs(ctx context.Context, ids []int, opt LensOptions) (*
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
-	ids, err := m.withBOS(ids, opt.BOS)
+	ids, err := m.WithBOS(ids, opt.BOS)
 	if err != nil {
 		return nil, err
 	}
 	return m.lens(ctx, ids, opt)
 }
 
-// promptIDs are the ids that a prompt is fed as.
-func (m *Model) promptIDs(prompt string, bos BOS) ([]int, error) {
+// PromptIDs are the ids that a prompt is fed as: its tokens, and a BOS before them as bos says.
+func (m *Model) PromptIDs(prompt string, bos BOS) ([]int, error) {
 	ids, err := m.Encode(prompt)
 	if err != nil {
 		return nil, err
@@ -108,11 +108,11 @@ func (m *Model) promptIDs(prompt string, bos BOS) ([]int, error) {
 	if (bos == BOSAuto || bos == "") && m.tok.AddsBOS() {
 		bos = BOSYes
 	}
-	return m.withBOS(ids, bos)
+	return m.WithBOS(ids, bos)
 }
 
-// withBOS copies ids, with a BOS before them for BOSYes, and checks that the model can read them.
-func (m *Model) withBOS(ids []int, bos BOS) ([]int, error) {
+// WithBOS copies ids, with a BOS before them for BOSYes, and checks that the model can read them.
+func (m *Model) WithBOS(ids []int, bos BOS) ([]int, error) {
 	var all []int
 	if bos == BOSYes {
 		id, ok := m.tok.BOS()

@@ -1,9 +1,11 @@
 // Package plots draws the pictures of the logit lens: a heatmap of rows by
-// positions and the layer predictions of one token, as PNG, SVG and text.
+// positions, the layer predictions of one token, lines over rows, matrices of
+// attention and heads, the terms of a sum; as PNG, SVG and text.
 //
 // # Shapes and units
 //
-// A picture is given as a plain value ([Heatmap], [Predictions]) whose Draw
+// A picture is given as a plain value ([Heatmap], [Predictions], [Lines],
+// [Matrix], [Bars]) whose Draw
 // checks it and returns a [Figure]. Rows come bottom-up, the embedding first,
 // and are drawn bottom-up. Positions count from 0, ranks from 1, entropies and
 // divergences are in nats. Sizes are CSS pixels; a PNG holds twice as many

@@ -98,6 +98,19 @@ func (p *painter) fitText(s string, x, middle, box, px, least float64, bold bool
 	p.text(s, x, middle+0.35*px, px, bold, c, a)
 }
 
+// turned fits s into a height and draws it from x, y downwards, its letters lying on their side.
+func (p *painter) turned(s string, x, y, box, px float64, c color.Color) {
+	s, px = p.fit(s, box, px, 8, false)
+	q := *p
+	at := p.at(x-0.35*px, y)
+	p.canvas.Push()
+	p.canvas.Translate(at)
+	p.canvas.Rotate(-math.Pi / 2)
+	q.height, q.dx, q.dy = 0, 0, 0
+	q.text(s, 0, 0, px, false, c, left)
+	p.canvas.Pop()
+}
+
 // An outline is a mark that the fonts lack, as polylines in units of the font
 // size: x to the right, y up from the baseline, in turn.
 type outline struct {

@@ -76,6 +76,11 @@ func pictures() map[string]drawer {
 		"heatmap_rank":        awkward(plots.Rank),
 		"heatmap_kl":          awkward(plots.KL),
 		"predictions":         francePredictions(),
+		"lines_probability":   trackLines(),
+		"lines_rank":          ranks(),
+		"matrix_pattern":      pattern(),
+		"matrix_sweep":        sweep(),
+		"bars":                terms(),
 	}
 }
 

@@ -94,19 +94,16 @@ func (m *Model) unembedWith(dst []float32, y Normalized, w *kernels.Matrix) {
 	}
 }
 
-// Direction is the vector u [d_model] of float64 with u·((x - mean)/scale) + offset = the logit of token id less that of
-// base (base -1: the logit alone) for a row x whose final norm divides by scale, before any soft cap: the unembedding
-// with the norm's gain folded in and, for a LayerNorm, its mean over d_model taken out, so that u·x needs no centring.
-// offset is what the norm's bias gives. centred takes the mean over the vocabulary out of the unembedding first, as
-// TransformerLens's center_unembed does: logits move by a constant, differences stay.
-func (m *Model) Direction(id, base int, centred bool) (u []float64, offset float64) {
-	d := m.cfg.DModel
-	w := make([]float64, d)
-	row := make([]float32, d)
-	add := func(id int, sign float64) {
+// UnembeddingRow is the unembedding of a token [d_model], less that of base unless base is -1, in float64. centred takes
+// the mean over the vocabulary out first, as TransformerLens's center_unembed does; a difference of two has none. Ids
+// outside the vocabulary panic.
+func (m *Model) UnembeddingRow(id, base int, centred bool) []float64 {
+	w := make([]float64, m.cfg.DModel)
+	row := make([]float32, m.cfg.DModel)
+	add := func(id int, factor float64) {
 		m.unembed.Row(row, id)
 		for i, v := range row {
-			w[i] += float64(sign * float64(v))
+			w[i] += float64(factor * float64(v))
 		}
 	}
 	add(id, 1)
@@ -118,14 +115,21 @@ func (m *Model) Direction(id, base int, centred bool) (u []float64, offset float
 			add(j, -1/float64(m.cfg.DVocab))
 		}
 	}
-	u = make([]float64, d)
+	return w
+}
+
+// Direction is UnembeddingRow w seen through the final norm: for a row x that the norm divides by scale,
+// w·norm(x) = u·x/scale + offset. The norm's gain is folded into u, its bias into offset, and the mean that a LayerNorm
+// takes out of x is taken out of u instead.
+func (m *Model) Direction(id, base int, centred bool) (u []float64, offset float64) {
+	u = m.UnembeddingRow(id, base, centred)
 	mean := 0.0
-	for i := range u {
-		u[i] = w[i] * float64(m.final.gain[i])
-		mean += u[i] / float64(d)
+	for i, w := range u {
 		if m.final.bias != nil {
-			offset += float64(w[i] * float64(m.final.bias[i]))
+			offset += float64(w * float64(m.final.bias[i]))
 		}
+		u[i] = w * float64(m.final.gain[i])
+		mean += u[i] / float64(len(u))
 	}
 	if !m.final.rms {
 		for i := range u {

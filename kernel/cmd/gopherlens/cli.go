@@ -27,6 +27,8 @@ type cli struct {
 
 	Run       runCmd           `cmd:"" help:"Execute a notebook and write it with its outputs."`
 	Lens      lensCmd          `cmd:"" help:"Show the logit lens of a prompt."`
+	Track     trackCmd         `cmd:"" help:"Follow tokens through the rows of a prompt."`
+	Attribute attributeCmd     `cmd:"" help:"Say which layers, heads and neurons add to a logit."`
 	Kernel    kernelCmd        `cmd:"" help:"Serve a Jupyter front end; Jupyter itself calls this."`
 	Install   installCmd       `cmd:"" help:"Tell Jupyter about this kernel."`
 	Uninstall uninstallCmd     `cmd:"" help:"Take this kernel out of Jupyter."`

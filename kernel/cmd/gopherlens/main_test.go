@@ -158,6 +158,10 @@ func TestUnusableArguments(t *testing.T) {
 		{"lens", "--prompt", "a", "--variant", "tuned"},
 		{"lens", "--prompt", "a", "--variant", "raw", "--translators", "none.safetensors"},
 		{"lens", "--prompt", "a", "--mid", "--rows", "stored"},
+		{"track", "--prompt", "a", "--token", "Paris is here"},
+		{"track", "--prompt", "a", "--token", "id:x"},
+		{"attribute", "--prompt", "a", "--token", "id:99999"},
+		{"attribute", "--prompt", "a", "--token", "a", "--position", "7"},
 		{"lens", "--prompt", "a", "--top", "0x"},
 		{"lens", "--prompt", "a", "--top", "-3"},
 		{"lens", "--prompt", "a", "--top", "0"},
@@ -296,5 +300,24 @@ func TestLensVariants(t *testing.T) {
 	}
 	if g.Variant != lens.Raw || len(g.Rows) != 13 || g.Rows[1] != "0_mid" || g.Cells[1][0].Stats == nil || g.Cells[12][0].KL == 0 {
 		t.Errorf("variant %s, rows %v, %+v", g.Variant, g.Rows, g.Cells[12][0])
+	}
+}
+
+func TestTrackAndAttribute(t *testing.T) {
+	code, out, errs := gopherlens(t, "track", "--prompt", "The capital of France is", "--token", " Paris", "--token", "id:858", "--ranks")
+	if code != exitOK || !strings.Contains(out, "␣Paris") || !strings.Contains(out, "rank 1\n") && !strings.Contains(out, "rank 1 ") {
+		t.Errorf("status %d\n%s%s", code, out, errs)
+	}
+	png := filepath.Join(t.TempDir(), "a.png")
+	code, out, errs = gopherlens(t, "attribute", "--prompt", "The capital of France is", "--token", " Paris", "--against", " Rome", "--json", "--png", png)
+	var a lens.Attribution
+	if err := json.Unmarshal([]byte(out), &a); err != nil || code != exitOK {
+		t.Fatalf("status %d, %v\n%s", code, err, errs)
+	}
+	if a.Position != 4 || len(a.Heads) != 6 || a.Total < 3 {
+		t.Errorf("%+v", a)
+	}
+	if b, err := os.ReadFile(png); err != nil || !strings.HasPrefix(string(b), "\x89PNG") {
+		t.Errorf("no picture: %v", err)
 	}
 }

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	lens "github.com/gopherlens/gopherlens/lensapi"
+	"github.com/gopherlens/gopherlens/plots"
+)
+
+// input is a prompt for a model, and what is written of the result.
+type input struct {
+	Model  string  `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
+	Prompt *string `xor:"in" required:"" help:"Text to read." placeholder:"TEXT"`
+	IDs    *string `xor:"in" required:"" name:"ids" help:"Token ids to read, fed as they are." placeholder:"1,2,3"`
+	BOS    string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompt: auto (as the checkpoint's tokenizer does), yes, no."`
+
+	JSON bool `name:"json" help:"Print one JSON object (lensapi/API.md) in place of the table."`
+	PNG  path `name:"png" help:"Write the picture." placeholder:"FILE"`
+}
+
+// result is a value that shows itself.
+type result interface {
+	fmt.Stringer
+	Chart() (*plots.Figure, error)
+}
+
+// look loads the model, reads the prompt and shows what f makes of it.
+func (in *input) look(e *env, f func(m *lens.Model, ids []int) (result, error)) error {
+	m, err := lens.Load(in.Model)
+	if err != nil {
+		return usage(err)
+	}
+	defer m.Close()
+	var ids []int
+	if in.IDs != nil {
+		if ids, err = parseIDs(*in.IDs); err != nil {
+			return usageError{err}
+		}
+		ids, err = m.WithBOS(ids, lens.BOS(in.BOS))
+	} else {
+		ids, err = m.PromptIDs(*in.Prompt, lens.BOS(in.BOS))
+	}
+	if err != nil {
+		return usage(err)
+	}
+	r, err := f(m, ids)
+	if err != nil {
+		return usage(err)
+	}
+	return in.show(e, r)
+}
+
+// show writes a result as it was asked for.
+func (in *input) show(e *env, r result) error {
+	if in.PNG != "" {
+		fig, err := r.Chart()
+		if err != nil {
+			return err
+		}
+		png, err := fig.PNG()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(string(in.PNG), png, 0o644); err != nil {
+			return err
+		}
+	}
+	switch {
+	case in.JSON:
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(r)
+	case in.PNG == "":
+		_, err := fmt.Fprint(e.stdout, r)
+		return err
+	}
+	return nil
+}
+
+// parseToken reads a token: its text, or id: and its number.
+func parseToken(m *lens.Model, s string) (int, error) {
+	if digits, ok := strings.CutPrefix(s, "id:"); ok {
+		id, err := strconv.Atoi(digits)
+		if err != nil {
+			return 0, usageError{fmt.Errorf("token %q: give id: and a number, or the token's text", s)}
+		}
+		return id, nil
+	}
+	return m.TokenID(s)
+}
+
+type trackCmd struct {
+	input
+	Token   []string `sep:"none" help:"Token to follow, as text (\" Paris\") or id:123; may be repeated. Default: each row's first choice at the last position." placeholder:"TOKEN"`
+	Variant string   `default:"normed" help:"Lens variant: normed, raw, scaled."`
+	Ranks   bool     `help:"With the rank of each token in each row."`
+}
+
+func (c *trackCmd) Run(e *env) error {
+	return c.look(e, func(m *lens.Model, ids []int) (result, error) {
+		var tokens []int
+		for _, s := range c.Token {
+			id, err := parseToken(m, s)
+			if err != nil {
+				return nil, err
+			}
+			tokens = append(tokens, id)
+		}
+		t, err := m.TrackIDs(e.ctx, ids, tokens, lens.LensOptions{Variant: lens.Variant(c.Variant), Stats: c.Ranks, BOS: lens.BOSNo})
+		return lastTrack{t}, err
+	})
+}
+
+// lastTrack shows tracks at the last position.
+type lastTrack struct{ *lens.Tracks }
+
+func (t lastTrack) Chart() (*plots.Figure, error) { return t.Tracks.Chart(-1) }
+
+type attributeCmd struct {
+	input
+	Token     string `required:"" help:"Token whose logit is explained, as text (\" Paris\") or id:123." placeholder:"TOKEN"`
+	Against   string `help:"Token whose logit is subtracted." placeholder:"TOKEN"`
+	Position  int    `default:"-1" help:"Position; -1 is the last."`
+	BiasApart bool   `help:"Count attention's value bias apart from its heads, as TransformerLens does when it folds it."`
+	Centred   bool   `help:"Take the mean over the vocabulary out of the unembedding."`
+	NoNorm    bool   `help:"Leave the final norm out."`
+}
+
+func (c *attributeCmd) Run(e *env) error {
+	return c.look(e, func(m *lens.Model, ids []int) (result, error) {
+		target, err := parseTarget(m, c.Token, c.Against)
+		if err != nil {
+			return nil, err
+		}
+		return m.AttributeIDs(e.ctx, ids, c.Position, target, lens.AttributionOptions{ValueBiasApart: c.BiasApart, CentredUnembedding: c.Centred, NoNorm: c.NoNorm})
+	})
+}
+
+// parseTarget reads a target: a token, and one against it or "".
+func parseTarget(m *lens.Model, token, against string) (lens.Target, error) {
+	if token == "" {
+		return lens.Target{}, usageError{errors.New("the token is empty: give its text or id:123")}
+	}
+	id, err := parseToken(m, token)
+	if err != nil || against == "" {
+		return lens.LogitOf(id), err
+	}
+	other, err := parseToken(m, against)
+	return lens.DifferenceOf(id, other), err
+}
