@@ -36,7 +36,7 @@ func (c *Conversation) Append(toks []Token, resid []float32) error {
 	rows := make([]encRow, len(toks))
 	if resid != nil {
 		for i := range rows {
-			rows[i] = encodeRow(sp, resid[i*sp.values():(i+1)*sp.values()])
+			rows[i] = encodeRow(c.lay, resid[i*sp.values():(i+1)*sp.values()])
 		}
 	}
 	return c.add(func(st *state) error { return c.append(st, toks, rows) })
@@ -88,9 +88,9 @@ func (c *Conversation) add(change func(st *state) error) error {
 func (c *Conversation) commit(st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(st.tokens)/BlockTokens == len(c.state.tokens)/BlockTokens {
+	if len(st.tokens)/c.lay.Block == len(c.state.tokens)/c.lay.Block {
 		for i, row := range st.tail {
-			if row == nil && i < len(c.state.tokens)%BlockTokens {
+			if row == nil && i < len(c.state.tokens)%c.lay.Block {
 				st.tail[i] = c.state.tail[i]
 			}
 		}
@@ -120,33 +120,33 @@ func (c *Conversation) append(st *state, toks []Token, rows []encRow) error {
 	for _, t := range toks {
 		st.tokens = append(st.tokens, t.ID)
 	}
-	st.keys = extendKeys(c.root, st.keys, st.tokens)
+	st.keys = extendKeys(c.root, c.lay.Block, st.keys, st.tokens)
 	var frames []byte
 	for i, t := range toks {
 		pos := old + i
 		frames = appendFrame(frames, frame{frameToken, pos, t.ID, t.Record})
 		st.records = append(st.records, append([]byte{}, t.Record...))
-		st.tail[pos%BlockTokens] = rows[i]
-		if (pos+1)%BlockTokens == 0 {
-			if err := c.seal(st, pos/BlockTokens); err != nil {
+		st.tail[pos%c.lay.Block] = rows[i]
+		if (pos+1)%c.lay.Block == 0 {
+			if err := c.seal(st, pos/c.lay.Block); err != nil {
 				return err
 			}
 		}
 	}
-	st.un.push(frames, st, old/BlockTokens != len(st.tokens)/BlockTokens)
+	st.un.push(frames, st, old/c.lay.Block != len(st.tokens)/c.lay.Block)
 	return nil
 }
 
 // seal makes block n from the tail. If rows of it are not known the block is left to a recomputation.
 func (c *Conversation) seal(st *state, n int) error {
-	toks := st.tail
-	st.tail = [BlockTokens]encRow{}
+	toks := slices.Clone(st.tail[:c.lay.Block])
+	st.tail = [MaxBlockTokens]encRow{}
 	for _, e := range toks {
 		if e == nil {
 			return nil
 		}
 	}
-	b, err := newBlock(st.keys[n], c.meta.Space, toks[:])
+	b, err := newBlock(st.keys[n], c.lay, toks)
 	if err == nil {
 		st.un.blocks = append(st.un.blocks, b)
 	}

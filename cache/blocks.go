@@ -27,14 +27,14 @@ type blockStore struct {
 }
 
 // has reports whether an intact looking block is stored: header and index are checked, chunks are not.
-func (s *blockStore) has(key blockKey, sp Space) bool {
+func (s *blockStore) has(key blockKey, l layout) bool {
 	f, err := s.disk.Open(key.path())
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	hs, is := shardHeaderSize(sp), shardIndexSize(sp)
+	hs, is := shardHeaderSize(l), shardIndexSize(l)
 	if err != nil || info.Size() < int64(hs+is) {
 		return false
 	}
@@ -45,14 +45,14 @@ func (s *blockStore) has(key blockKey, sp Space) bool {
 	if _, err := f.ReadAt(index, info.Size()-int64(is)); err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}
-	_, _, err = shardHead(key, sp, header, index, info.Size())
+	_, _, err = shardHead(key, l, header, index, info.Size())
 	return err == nil
 }
 
 // put stores the block unless it is there. Equal keys mean equal content, so two processes may publish at once.
 func (s *blockStore) put(b *block) (wrote bool, err error) {
 	name := b.key.path()
-	if s.has(b.key, b.sp) {
+	if s.has(b.key, b.lay) {
 		s.shared.Add(1)
 		// A sweep goes by age: the block is about to be named by a log that it cannot see yet.
 		return false, ignoreNotExist(s.disk.Touch(name))
@@ -98,35 +98,44 @@ func (s *blockStore) makeParent(name string) error {
 	return s.disk.SyncDir(path.Dir(dir))
 }
 
-// get reads and checks the block. fs.ErrNotExist: not stored; *CorruptError: damaged and moved aside.
-func (s *blockStore) get(key blockKey, sp Space) (*block, error) {
-	data, err := readSmall(s.disk, key.path(), maxShardSize(sp))
+// get reads and checks the chunks of the stored rows at, all if nil. fs.ErrNotExist: not stored; *CorruptError:
+// damaged and moved aside.
+func (s *blockStore) get(key blockKey, l layout, at []int) (*block, error) {
+	b, err := s.read(key, l, at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	s.reads.Add(1)
-	var b *block
-	if err == nil {
-		b, err = parseShard(key, sp, data)
-	}
-	var bad *damage
 	var corrupt *CorruptError
-	switch {
-	case err == nil:
-		return b, nil
-	case errors.As(err, &bad):
-		corrupt = &CorruptError{key.path(), bad.offset, bad.err}
-	case errors.As(err, &corrupt):
-	case errors.Is(err, errNotRegular):
-		corrupt = &CorruptError{key.path(), 0, errNotRegular}
-	default:
-		return nil, err
+	if err == nil || !errors.As(err, &corrupt) {
+		return b, err
 	}
 	s.corrupt.Add(1)
 	if err := s.quarantine(key); err != nil {
 		return nil, fmt.Errorf("%w; moving it aside: %w", corrupt, err)
 	}
 	return nil, corrupt
+}
+
+// read is get that moves nothing.
+func (s *blockStore) read(key blockKey, l layout, at []int) (*block, error) {
+	f, err := s.disk.Open(key.path())
+	if errors.Is(err, errNotRegular) {
+		return nil, &CorruptError{key.path(), 0, errNotRegular}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b, err := readShard(f, info.Size(), key, l, at)
+	if bad := (*damage)(nil); errors.As(err, &bad) {
+		return nil, &CorruptError{key.path(), bad.offset, bad.err}
+	}
+	return b, err
 }
 
 // quarantine keeps a damaged block for inspection, out of the way of its successor.

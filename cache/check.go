@@ -29,7 +29,7 @@ func Check(dir string) iter.Seq[Problem] {
 			return
 		}
 		defer d.Close()
-		ck := checker{disk: d, yield: yield, spaces: map[blockKey]Space{}}
+		ck := checker{disk: d, yield: yield, spaces: map[blockKey]layout{}}
 		ck.run(dir)
 	}
 }
@@ -38,7 +38,7 @@ type checker struct {
 	disk    filesystem
 	yield   func(Problem) bool
 	stopped bool
-	spaces  map[blockKey]Space // of the blocks named by conversations
+	spaces  map[blockKey]layout // of the blocks named by conversations
 }
 
 func (ck *checker) problem(file string, err error) {
@@ -88,12 +88,12 @@ func (ck *checker) conversation(dir string) {
 		return
 	}
 	var st state
-	sc, err := readTokens(ck.disk, dir, meta, rootKey(meta.Space), &st, false)
+	sc, err := readTokens(ck.disk, dir, meta, rootKey(meta.Space, meta.layout()), &st, false)
 	ck.segment(dir+"/tokens.log", sc, err)
 	for _, k := range st.keys {
-		ck.spaces[k] = meta.Space
+		ck.spaces[k] = meta.layout()
 	}
-	sc, _, err = readTail(ck.disk, dir, meta.Space, &st)
+	sc, _, err = readTail(ck.disk, dir, meta.layout(), &st)
 	ck.segment(dir+"/tail.wal", sc, err)
 	entries, err := ck.disk.ReadDir(dir)
 	ck.problem(dir, err)
@@ -140,38 +140,31 @@ func (ck *checker) blocks() {
 }
 
 func (ck *checker) block(key blockKey) error {
-	sp, ok := ck.spaces[key]
+	l, ok := ck.spaces[key]
 	if !ok {
 		var err error
-		if sp, err = shardSpace(ck.disk, key.path()); err != nil {
+		if l, err = shardLayout(ck.disk, key.path()); err != nil {
 			return err
 		}
 	}
-	data, err := readSmall(ck.disk, key.path(), maxShardSize(sp))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // swept meanwhile
-	}
-	if err != nil {
-		return err
-	}
-	_, err = parseShard(key, sp, data)
-	return err
+	_, err := (&blockStore{disk: ck.disk}).read(key, l, nil)
+	return ignoreNotExist(err) // swept meanwhile
 }
 
-// shardSpace reads the shape from a block's header.
-func shardSpace(d filesystem, name string) (Space, error) {
+// shardLayout reads the shape from a block's header.
+func shardLayout(d filesystem, name string) (layout, error) {
 	f, err := d.Open(name)
 	if err != nil {
-		return Space{}, err
+		return layout{}, err
 	}
 	defer f.Close()
 	var h [shardFixed]byte
 	if _, err := f.ReadAt(h[:], 0); err != nil {
-		return Space{}, damaged(0, "no header: %w", err)
+		return layout{}, damaged(0, "no header: %w", err)
 	}
-	sp := headerSpace(h[:])
-	if err := sp.Validate(); err != nil {
-		return Space{}, damaged(16, "%w", err)
+	l := headerLayout(h[:])
+	if err := l.validate(); err != nil {
+		return layout{}, damaged(12, "%w", err)
 	}
-	return sp, nil
+	return l, nil
 }

@@ -29,6 +29,8 @@ type Event struct {
 type Info struct {
 	ID      string
 	Space   Space
+	Codec   Codec
+	Layers  []int // rows of the space that are stored; nil: all
 	Tokens  int
 	Saved   int // tokens that survive the death of the process: all, unless the disk refuses them
 	Durable int // tokens that survive a loss of power
@@ -43,7 +45,8 @@ type Info struct {
 type Conversation struct {
 	s    *Store
 	meta metadata // but for the uid, which may change: see uid
-	root blockKey // of the space
+	lay  layout
+	root blockKey // of space and layout
 
 	// Readers take none of the first two; the order is amu, wmu, mu.
 	amu sync.Mutex // held by one who adds
@@ -69,9 +72,9 @@ type state struct {
 	events  []Event
 	full    bool // records and events are loaded
 	keys    []blockKey
-	tail    [BlockTokens]encRow // rows of the incomplete block by position mod 16; nil: not known
-	logEnd  int64               // bytes of the token log read
-	log     fs.FileInfo         // the token log as it was read last, nil if it was not there or this process writes it
+	tail    [MaxBlockTokens]encRow // rows of the incomplete block by position modulo the block; nil: not known
+	logEnd  int64                  // bytes of the token log read
+	log     fs.FileInfo            // the token log as it was read last, nil if it was not there or this process writes it
 	updated time.Time
 	un      unsaved
 }
@@ -83,6 +86,9 @@ type metadata struct {
 	Log     bool      `json:"log,omitempty"` // the token log was made with the conversation
 	Created time.Time `json:"created"`
 	Space   Space     `json:"space"`
+	Codec   Codec     `json:"codec,omitempty"`  // format 2: see layout
+	Block   int       `json:"block,omitempty"`  // format 2: tokens of a block
+	Layers  []int     `json:"layers,omitempty"` // format 2: the rows that are stored
 }
 
 const maxMetadata = 64 << 10
@@ -117,10 +123,10 @@ func parseMetadata(data []byte) (m metadata, err error) {
 	if err := json.Unmarshal(outer.Metadata, &m); err != nil {
 		return m, damaged(0, "%w", err)
 	}
-	if m.Format != formatMajor {
-		return m, fmt.Errorf("%w %d (known: %d)", ErrVersion, m.Format, formatMajor)
+	if m.Format != formatMajor && m.Format != formatLayouts {
+		return m, fmt.Errorf("%w %d (known: %d, %d)", ErrVersion, m.Format, formatMajor, formatLayouts)
 	}
-	if err := m.Space.Validate(); err != nil {
+	if err := m.validate(); err != nil {
 		return m, damaged(0, "%w", err)
 	}
 	return m, nil
@@ -193,7 +199,7 @@ func (c *Conversation) Info() Info {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	n := len(c.state.tokens)
-	info := Info{ID: c.id, Space: c.meta.Space, Tokens: n, Saved: n, Durable: n, Created: c.meta.Created, Updated: c.state.updated}
+	info := Info{ID: c.id, Space: c.meta.Space, Codec: c.lay.codec, Layers: slices.Clone(c.lay.layers), Tokens: n, Saved: n, Durable: n, Created: c.meta.Created, Updated: c.state.updated}
 	if c.mine.Load() {
 		info.Saved, info.Durable = c.state.un.saved, c.state.un.durable
 	}

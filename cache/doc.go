@@ -1,4 +1,5 @@
 // Package cache keeps conversations on disk: their tokens, the lens records shown for each token, and the
+
 // residual stream rows from which any other lens can be computed.
 //
 // Three classes of data are treated differently. Tokens, events and lens records are exact, held in memory for

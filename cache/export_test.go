@@ -1,8 +1,10 @@
 package cache
 
-// For tests of the public behaviour that need a faulty disk or memory.
+import (
+	"time"
+)
 
-import "time"
+// For tests of the public behaviour that need a faulty disk or memory.
 
 type (
 	Filesystem = filesystem

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"flag"
 	"hash/crc32"
@@ -14,11 +15,20 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/gopherlens/gopherlens/cache"
 )
 
 var update = flag.Bool("update", false, "write testdata/v1.1 anew")
 
 const goldenTokens = 37
+
+// goldenOptions are the ways to store rows that came with version 1.1, by conversation.
+var goldenOptions = map[string]cache.Options{
+	"exact":   {Codec: cache.CodecF32},
+	"compact": {Codec: cache.CodecCompact, Block: 8},
+	"layers":  {Layers: []int{0, 2}},
+}
 
 // goldenRows are the rows in testdata/v1, one of which does not fit float16.
 func goldenRows() []float32 {
@@ -37,6 +47,12 @@ func TestGoldenFolders(t *testing.T) {
 		must(t, c.AddEvent([]byte(`{"turn":0}`)))
 		must(t, c.Append(tokens(0, seq(0, goldenTokens)...), goldenRows()))
 		closeStore(t, s)
+		for id, opt := range goldenOptions {
+			opt.Sync, opt.MemoryPolicy = quick.Sync, quick.MemoryPolicy
+			s := open(t, dir, opt)
+			must(t, create(t, s, id).Append(tokens(0, seq(0, goldenTokens)...), goldenRows()))
+			closeStore(t, s)
+		}
 	}
 	for _, v := range []string{"v1", "v1.1"} {
 		t.Run(v, func(t *testing.T) { goldenFolder(t, "testdata/"+v) })
@@ -64,6 +80,22 @@ func goldenFolder(t *testing.T, dir string) {
 	must(t, err)
 	if !sameBits(rows, stored(small, goldenRows())) {
 		t.Error("rows differ")
+	}
+	if dir == "testdata/v1" {
+		return
+	}
+	for id := range goldenOptions {
+		c := conversation(t, s, id)
+		codec := c.Info().Codec
+		rows, err := c.Rows(t.Context(), 0, goldenTokens, nil)
+		if id == "layers" {
+			wantErr(t, err, cache.ErrMissing)
+			rows, err = c.Rows(t.Context(), 0, goldenTokens, func(context.Context, []int) ([]float32, error) { return goldenRows(), nil })
+		}
+		must(t, err)
+		if !sameBits(rows, storedAs(codec, small, goldenRows())) {
+			t.Errorf("rows of %s differ", id)
+		}
 	}
 }
 

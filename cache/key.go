@@ -10,11 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// BlockTokens is the number of tokens in a block.
-const BlockTokens = 16
-
-// keyDomain heads every key chain. It names the version and the codec, so that a change of either shares nothing.
-const keyDomain = "gopherlens-cache/1 f16"
+// keyDomain heads every key chain, followed by the codec: a change of either shares nothing.
+const keyDomain = "gopherlens-cache/1 "
 
 // Bounds of a Space. They are far above real models and keep sizes read from disk harmless.
 const (
@@ -79,19 +76,25 @@ func parseBlockKey(s string) (k blockKey, ok bool) {
 	return blockKey(raw), true
 }
 
-// rootKey is the parent of the first block: the hash of the format version and the space.
-func rootKey(sp Space) blockKey {
+// rootKey is the parent of the first block: the hash of the format version, the space and what is stored of it.
+func rootKey(sp Space, l layout) blockKey {
 	h := sha256.New()
-	for _, field := range []string{keyDomain, sp.Numerics, sp.Model, sp.Tokenizer} {
+	for _, field := range []string{keyDomain + string(l.codec), sp.Numerics, sp.Model, sp.Tokenizer} {
 		hashUint32(h, uint32(len(field)))
 		h.Write([]byte(field))
 	}
 	hashUint32(h, uint32(sp.Rows))
 	hashUint32(h, uint32(sp.DModel))
+	if l.layers != nil {
+		hashUint32(h, uint32(len(l.layers)))
+		for _, r := range l.layers {
+			hashUint32(h, uint32(r))
+		}
+	}
 	return blockKey(h.Sum(nil))
 }
 
-// childKey is the key of the block holding these BlockTokens ids after the tokens that parent stands for.
+// childKey is the key of the block holding these ids after the tokens that parent stands for.
 func childKey(parent blockKey, ids []int) blockKey {
 	h := sha256.New()
 	h.Write(parent[:])
@@ -103,13 +106,13 @@ func childKey(parent blockKey, ids []int) blockKey {
 }
 
 // extendKeys returns keys grown to one key per complete block of ids.
-func extendKeys(root blockKey, keys []blockKey, ids []int) []blockKey {
-	for n := len(keys); (n+1)*BlockTokens <= len(ids); n++ {
+func extendKeys(root blockKey, block int, keys []blockKey, ids []int) []blockKey {
+	for n := len(keys); (n+1)*block <= len(ids); n++ {
 		parent := root
 		if n > 0 {
 			parent = keys[n-1]
 		}
-		keys = append(keys, childKey(parent, ids[n*BlockTokens:(n+1)*BlockTokens]))
+		keys = append(keys, childKey(parent, ids[n*block:(n+1)*block]))
 	}
 	return keys
 }

@@ -33,16 +33,16 @@ func readTokens(d filesystem, dir string, meta metadata, root blockKey, st *stat
 			return sc, err
 		}
 	}
-	n := len(st.tokens)
+	n, block := len(st.tokens), meta.layout().Block
 	sc, err := scanSegment(f, st.logEnd, info.Size(), tokensMagic, MaxRecord, func(f frame) error {
 		return st.add(f, full)
 	})
 	if err != nil {
 		return sc, fmt.Errorf("%s/tokens.log: %w", dir, err)
 	}
-	st.keys = extendKeys(root, st.keys, st.tokens)
-	if len(st.tokens)/BlockTokens != n/BlockTokens {
-		st.tail = [BlockTokens]encRow{} // they belong to a block that is complete now
+	st.keys = extendKeys(root, block, st.keys, st.tokens)
+	if len(st.tokens)/block != n/block {
+		st.tail = [MaxBlockTokens]encRow{} // they belong to a block that is complete now
 	}
 	st.logEnd, st.log, st.updated = sc.good, info, info.ModTime()
 	return sc, nil
@@ -89,7 +89,7 @@ func (st *state) add(f frame, full bool) error {
 
 // readTail adds to st the rows of its incomplete block. Rows of other tokens, left by a write that was not finished
 // or by a block sealed since, are passed over; stale says that there are such.
-func readTail(d filesystem, dir string, sp Space, st *state) (sc scan, stale bool, err error) {
+func readTail(d filesystem, dir string, l layout, st *state) (sc scan, stale bool, err error) {
 	f, err := d.Open(dir + "/tail.wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return scan{}, false, nil
@@ -102,12 +102,12 @@ func readTail(d filesystem, dir string, sp Space, st *state) (sc scan, stale boo
 	if err != nil {
 		return scan{}, false, err
 	}
-	first := len(st.tokens) / BlockTokens * BlockTokens
-	sc, err = scanSegment(f, 0, info.Size(), tailMagic, maxEncRow(sp), func(f frame) error {
+	first := len(st.tokens) / l.Block * l.Block
+	sc, err = scanSegment(f, 0, info.Size(), tailMagic, maxEncRow(l), func(f frame) error {
 		if f.kind != frameRow {
 			return fmt.Errorf("frame of kind %d in a tail", f.kind)
 		}
-		row, err := parseRow(sp, f.payload)
+		row, err := parseRow(l, f.payload)
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func readTail(d filesystem, dir string, sp Space, st *state) (sc scan, stale boo
 			stale = true
 			return nil
 		}
-		st.tail[f.at%BlockTokens] = row
+		st.tail[f.at%l.Block] = row
 		return nil
 	})
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *Store) load(id string, full bool) (*Conversation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
-	c := &Conversation{s: s, meta: meta, id: id, uid: meta.UID, root: rootKey(meta.Space)}
+	c := &Conversation{s: s, meta: meta, id: id, uid: meta.UID, lay: meta.layout(), root: rootKey(meta.Space, meta.layout())}
 	if err := c.reload(full); err != nil {
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
@@ -180,7 +180,7 @@ func (c *Conversation) scanAll(full bool) (st state, damaged, err error) {
 	if err != nil {
 		return st, nil, err
 	}
-	tail, _, err := readTail(c.s.disk, dir, c.meta.Space, &st)
+	tail, _, err := readTail(c.s.disk, dir, c.lay, &st)
 	if err != nil {
 		return st, nil, err
 	}
@@ -207,12 +207,12 @@ func (c *Conversation) repair(full bool) (state, error) {
 	if err != nil {
 		return st, err
 	}
-	sc, stale, err := readTail(c.s.disk, dir, c.meta.Space, &st)
+	sc, stale, err := readTail(c.s.disk, dir, c.lay, &st)
 	if err == nil {
 		err = c.cut(dir+"/tail.wal", sc)
 	}
 	if err == nil && stale {
-		err = writeTail(c.s.disk, dir, &st, c.s.durable())
+		err = writeTail(c.s.disk, dir, &st, c.lay.Block, c.s.durable())
 	}
 	return st, err
 }
@@ -324,7 +324,7 @@ func (c *Conversation) reread(st *state, full bool) (same bool, err error) {
 	if _, err := readTokens(c.s.disk, dir, c.meta, c.root, st, full); err != nil {
 		return true, err
 	}
-	if _, _, err := readTail(c.s.disk, dir, c.meta.Space, st); err != nil {
+	if _, _, err := readTail(c.s.disk, dir, c.lay, st); err != nil {
 		return true, err
 	}
 	c.setState(*st)

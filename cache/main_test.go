@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -13,10 +14,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gopherlens/gopherlens/cache"
 	"github.com/x448/float16"
 	"go.uber.org/goleak"
-
-	"github.com/gopherlens/gopherlens/cache"
 )
 
 func TestMain(m *testing.M) {
@@ -56,12 +56,23 @@ func mustNotRecompute(context.Context, []int) ([]float32, error) {
 	return nil, errors.New("recomputed although the rows should be there")
 }
 
-// stored is what must come back for rows: rounded to float16 vector by vector, unless one does not fit.
-func stored(sp cache.Space, rows []float32) []float32 {
+// stored is what must come back for rows stored as float16.
+func stored(sp cache.Space, rows []float32) []float32 { return storedAs(cache.CodecF16, sp, rows) }
+
+// storedAs is what must come back for rows: rounded by the codec vector by vector, unless one does not fit.
+func storedAs(codec cache.Codec, sp cache.Space, rows []float32) []float32 {
 	out := slices.Clone(rows)
-	for v := 0; v < len(out); v += sp.DModel {
+	limit := 65520.0
+	if codec == cache.CodecCompact {
+		limit = math.Inf(1)
+	}
+	for v := 0; v < len(out) && codec != cache.CodecF32; v += sp.DModel {
 		vec := out[v : v+sp.DModel]
-		if slices.ContainsFunc(vec, func(x float32) bool { return !(math.Abs(float64(x)) < 65520) }) {
+		if slices.ContainsFunc(vec, func(x float32) bool { return !(math.Abs(float64(x)) < limit) }) {
+			continue
+		}
+		if codec == cache.CodecCompact {
+			roundInt8(vec)
 			continue
 		}
 		for i, x := range vec {
@@ -69,6 +80,24 @@ func stored(sp cache.Space, rows []float32) []float32 {
 		}
 	}
 	return out
+}
+
+// roundInt8 keeps the largest value of every 64, at most 8, and rounds the others to 127 steps of the largest of them.
+func roundInt8(vec []float32) {
+	order := seq(0, len(vec))
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Compare(math.Abs(float64(vec[j])), math.Abs(float64(vec[i])))
+	})
+	order = order[min(8, (len(vec)+63)/64):]
+	if len(order) == 0 {
+		return
+	}
+	step := float32(math.Abs(float64(vec[order[0]]))) / 127
+	for _, i := range order {
+		if step > 0 {
+			vec[i] = float32(int8(math.RoundToEven(float64(vec[i])/float64(step)))) * step
+		}
+	}
 }
 
 func record(pos, id int) []byte { return fmt.Appendf(nil, "r%d:%d", pos, id) }
@@ -176,7 +205,7 @@ func verify(t testing.TB, c *cache.Conversation, ids []int, r cache.Recompute) {
 	}
 	rows, err := c.Rows(t.Context(), 0, len(ids), r)
 	must(t, err)
-	if !sameBits(rows, stored(c.Space(), model(c.Space(), ids))) {
+	if !sameBits(rows, storedAs(c.Info().Codec, c.Space(), model(c.Space(), ids))) {
 		t.Fatalf("rows of %d tokens differ", len(ids))
 	}
 }

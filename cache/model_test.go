@@ -7,9 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/gopherlens/gopherlens/cache"
+	"pgregory.net/rapid"
 )
 
 // TestAgainstMap runs random operations on a store and on a plain map. Blocks vanish, memory is scarce or generous,
@@ -27,6 +26,9 @@ func TestAgainstMap(t *testing.T) {
 			MemoryPolicy: rapid.SampledFrom([]string{cache.PolicyLRU, cache.PolicyRistretto}).Draw(t, "policy"),
 			MaxMemory:    rapid.SampledFrom([]int64{1, 2000, 1 << 20}).Draw(t, "memory"),
 			SweepGrace:   1,
+			Codec:        rapid.SampledFrom([]cache.Codec{cache.CodecF16, cache.CodecF32, cache.CodecCompact}).Draw(t, "codec"),
+			Block:        rapid.SampledFrom([]int{1, 8, 16, 64}).Draw(t, "block"),
+			Layers:       rapid.SampledFrom([][]int{nil, nil, {0, -1}}).Draw(t, "layers"),
 		}
 		m.reopen(t)
 		defer func() { m.s.Close() }()
@@ -38,6 +40,7 @@ func TestAgainstMap(t *testing.T) {
 			"create":      m.create,
 			"delete":      m.delete,
 			"rename":      m.rename,
+			"branch":      m.branch,
 			"prefix":      m.prefix,
 			"reopen":      m.reopen,
 			"lose":        m.lose,
@@ -143,6 +146,22 @@ func (m *machine) rename(t *rapid.T) {
 	}
 }
 
+// branch makes a conversation that begins as another and goes on as a third.
+func (m *machine) branch(t *rapid.T) {
+	from, id := anID(t), anID(t)
+	src, old := m.get(t, from), m.get(t, id)
+	if src == nil || old != nil {
+		return
+	}
+	c, err := m.s.Create(id, small)
+	check(t, err)
+	n := rapid.IntRange(0, len(m.want[from])).Draw(t, "tokens")
+	k := rapid.IntRange(0, n).Draw(t, "in the first step")
+	check(t, c.AppendFrom(src, 0, k))
+	check(t, c.AppendFrom(src, k, n))
+	m.want[id], m.events[id] = slices.Clone(m.want[from][:n]), 0
+}
+
 func (m *machine) prefix(t *rapid.T) {
 	ids := rapid.SliceOfN(rapid.IntRange(0, 1), 0, 40).Draw(t, "ids")
 	best := 0
@@ -213,7 +232,20 @@ func (m *machine) read(t *rapid.T, id string) {
 	rows, err := c.Rows(context.Background(), from, len(want), recompute(small))
 	check(t, err)
 	n := small.Rows * small.DModel
-	if !sameBits(rows, stored(small, model(small, want))[from*n:]) {
+	all := storedAs(m.opt.Codec, small, model(small, want))[from*n:]
+	if !sameBits(rows, all) {
 		t.Fatalf("%s: rows from %d differ", id, from)
+	}
+	layers := rapid.SampledFrom([][]int{{}, {2}, {0}, {2, 0}, {1, 1}}).Draw(t, "rows")
+	some, err := c.Layers(context.Background(), from, len(want), layers, recompute(small))
+	check(t, err)
+	var wantSome []float32
+	for at := 0; at < len(all); at += n {
+		for _, r := range layers {
+			wantSome = append(wantSome, all[at+r*small.DModel:at+(r+1)*small.DModel]...)
+		}
+	}
+	if !sameBits(some, wantSome) {
+		t.Fatalf("%s: rows %v from %d differ", id, layers, from)
 	}
 }

@@ -26,7 +26,12 @@ func (s *Store) Create(id string, sp Space) (*Conversation, error) {
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
 	meta := metadata{Format: formatMajor, UID: newUID(), Log: true, Created: time.Now().UTC(), Space: sp}
-	c := &Conversation{s: s, meta: meta, id: id, uid: meta.UID, root: rootKey(sp), state: state{full: true, updated: meta.Created}}
+	lay, err := s.opt.layout(sp)
+	if err != nil {
+		return nil, fmt.Errorf("conversation %s: %w", id, err)
+	}
+	meta.setLayout(lay)
+	c := &Conversation{s: s, meta: meta, id: id, uid: meta.UID, lay: lay, root: rootKey(sp, lay), state: state{full: true, updated: meta.Created}}
 	s.mu.Lock()
 	old := s.convs[id]
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -37,6 +38,21 @@ type Options struct {
 	MemoryPolicy string        // PolicyRistretto (default) or PolicyLRU
 	Sync         SyncPolicy    // SyncBlock by default
 	SweepGrace   time.Duration // 0 means DefaultSweepGrace; longer than the longest write
+
+	// How new conversations store residual rows. One that exists keeps what it was made with.
+	Codec  Codec // "" means CodecF16
+	Layers []int // the rows that are stored; negative ones count from the last; nil means all
+	Block  int   // tokens of a block, 1 to MaxBlockTokens; 0 means BlockTokens
+}
+
+// layout of new conversations of a space.
+func (o Options) layout(sp Space) (layout, error) {
+	l := layout{Block: o.Block, Rows: sp.Rows, DModel: sp.DModel, codec: o.Codec}
+	var err error
+	if l.layers, err = pickLayers(o.Layers, sp.Rows); err == nil && l.layers != nil {
+		l.Rows = len(l.layers)
+	}
+	return l, err
 }
 
 // Validate lists everything that is wrong with the options.
@@ -51,6 +67,15 @@ func (o Options) Validate() error {
 	if o.Sync < SyncBlock || o.Sync > SyncNever {
 		errs = append(errs, fmt.Errorf("sync policy %d is unknown (allowed: SyncBlock, SyncAlways, SyncNever)", o.Sync))
 	}
+	if o.Codec != "" {
+		errs = append(errs, o.Codec.validate())
+	}
+	if o.Layers != nil && len(o.Layers) == 0 {
+		errs = append(errs, errors.New("no layer is stored (nil means all)"))
+	}
+	if o.Block < 0 || o.Block > MaxBlockTokens {
+		errs = append(errs, fmt.Errorf("blocks of %d tokens are not possible (allowed: 1 to %d, 0 means %d)", o.Block, MaxBlockTokens, BlockTokens))
+	}
 	if o.SweepGrace < 0 {
 		errs = append(errs, fmt.Errorf("sweep grace %v is negative", o.SweepGrace))
 	}
@@ -63,6 +88,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MemoryPolicy == "" {
 		o.MemoryPolicy = PolicyRistretto
+	}
+	if o.Codec == "" {
+		o.Codec = CodecF16
+	}
+	if o.Block == 0 {
+		o.Block = BlockTokens
 	}
 	if o.SweepGrace == 0 {
 		o.SweepGrace = DefaultSweepGrace

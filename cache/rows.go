@@ -12,12 +12,19 @@ import (
 // give the bits that were appended; the space's numerics class is there to make sure.
 type Recompute func(ctx context.Context, ids []int) ([]float32, error)
 
-// Rows returns the residual rows of positions from..to-1, [to-from, rows, d_model], as they are stored: rounded to
-// float16 unless a vector does not fit it. Rows that are missing or damaged are computed by r, at most once for all
-// callers that wait for them, and stored again; with a nil r that is ErrMissing. The result belongs to the caller.
+// Rows returns the residual rows of positions from..to-1, [to-from, rows, d_model], as they are stored: rounded by the
+// conversation's [Codec] unless a vector does not fit it. Rows that are missing or damaged are computed by r, at most
+// once for all callers that wait for them, and stored again; with a nil r that is ErrMissing. The result belongs to the
+// caller.
 //
 // ctx ends the waiting for a recomputation and is given to r.
 func (c *Conversation) Rows(ctx context.Context, from, to int, r Recompute) ([]float32, error) {
+	return c.Layers(ctx, from, to, seqTo(c.meta.Space.Rows), r)
+}
+
+// Layers is Rows of some rows of the space only, [to-from, len(rows), d_model]. Only these are read and decoded. A row
+// that the conversation does not store is computed each time, and rounded as if it were.
+func (c *Conversation) Layers(ctx context.Context, from, to int, rows []int, r Recompute) ([]float32, error) {
 	done, err := c.s.begin()
 	if err != nil {
 		return nil, err
@@ -30,70 +37,95 @@ func (c *Conversation) Rows(ctx context.Context, from, to int, r Recompute) ([]f
 	if from < 0 || to < from || to > len(st.tokens) {
 		return nil, fmt.Errorf("conversation %s: positions %d..%d are not within 0..%d", c.ID(), from, to, len(st.tokens))
 	}
-	n := c.meta.Space.values()
+	for _, row := range rows {
+		if row < 0 || row >= c.meta.Space.Rows {
+			return nil, fmt.Errorf("conversation %s: row %d is not in 0..%d", c.ID(), row, c.meta.Space.Rows-1)
+		}
+	}
+	c.s.used(c)
+	n := len(rows) * c.lay.DModel
 	out := make([]float32, (to-from)*n)
-	put := func(pos int, decode func([]float32)) { decode(out[(pos-from)*n : (pos-from+1)*n]) }
-	var missing []int // positions
+	put := func(pos int) []float32 { return out[(pos-from)*n : (pos-from+1)*n] }
+	missing, err := c.readStored(ctx, &st, from, to, rows, put)
+	if err != nil {
+		return nil, fmt.Errorf("conversation %s: %w", c.ID(), err)
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	got, err := c.recompute(ctx, &st, missing[len(missing)-1], r)
+	if err != nil {
+		return nil, fmt.Errorf("conversation %s: position %d: %w", c.ID(), missing[0], err)
+	}
+	for _, pos := range missing {
+		got.decode(pos, rows, put(pos))
+	}
+	return out, nil
+}
+
+// readStored decodes what is stored to put and gives the positions whose rows are not.
+func (c *Conversation) readStored(ctx context.Context, st *state, from, to int, rows []int, put func(pos int) []float32) (missing []int, err error) {
+	at, stored := c.lay.index(rows)
 	for pos := from; pos < to; {
-		end := min((pos/BlockTokens+1)*BlockTokens, to)
-		if pos/BlockTokens == len(st.tokens)/BlockTokens { // the incomplete block
+		n := pos / c.lay.Block
+		end := min((n+1)*c.lay.Block, to)
+		var b *block
+		switch {
+		case !stored:
+		case n == len(st.tokens)/c.lay.Block: // the incomplete block
 			for ; pos < end; pos++ {
-				if row := st.tail[pos%BlockTokens]; row != nil {
-					put(pos, func(dst []float32) { row.decode(c.meta.Space, dst) })
+				if row := st.tail[pos%c.lay.Block]; row != nil {
+					row.decode(c.lay, at, put(pos))
 				} else {
 					missing = append(missing, pos)
 				}
 			}
 			continue
-		}
-		key := st.keys[pos/BlockTokens]
-		b := st.un.block(key)
-		if b == nil {
-			if b, err = c.s.block(ctx, key, c.meta.Space); err != nil {
-				return nil, fmt.Errorf("conversation %s: %w", c.ID(), err)
+		default:
+			if b = st.un.block(st.keys[n]); b == nil {
+				if b, err = c.s.block(ctx, st.keys[n], c.lay, at); err != nil {
+					return nil, err
+				}
 			}
 		}
 		for ; pos < end; pos++ {
 			if b == nil {
 				missing = append(missing, pos)
 			} else {
-				put(pos, func(dst []float32) { b.decode(pos%BlockTokens, dst) })
+				b.decode(pos%c.lay.Block, at, put(pos))
 			}
 		}
 	}
-	if len(missing) == 0 {
-		return out, nil
-	}
-	rows, err := c.recompute(ctx, &st, missing[len(missing)-1], r)
-	if err != nil {
-		return nil, fmt.Errorf("conversation %s: position %d: %w", c.ID(), missing[0], err)
-	}
-	for _, pos := range missing {
-		put(pos, func(dst []float32) { rows[pos].decode(c.meta.Space, dst) })
-	}
-	return out, nil
+	return missing, nil
 }
 
-// block finds a block in memory or reads it, once for all who ask at the same time. It is nil, without error, if the
-// block must be recomputed; what is wrong with a stored one has then been noted.
-func (s *Store) block(ctx context.Context, key blockKey, sp Space) (*block, error) {
+// block finds a block in memory or reads it, once for all who ask at the same time. Of a large block of which few rows
+// are wanted only these are read, and not kept. It is nil, without error, if the block must be recomputed; what is
+// wrong with a stored one has then been noted.
+func (s *Store) block(ctx context.Context, key blockKey, l layout, at []int) (*block, error) {
 	if b, ok := s.mem.Get(key); ok {
 		s.hits.Add(1)
 		return b, nil
 	}
 	s.misses.Add(1)
-	v, err, _ := s.flights.Do("read "+string(key[:]), func() (any, error) {
+	flight := "read " + string(key[:])
+	if 2*len(at) > l.Rows {
+		at = nil // all
+	} else {
+		flight += fmt.Sprint(at)
+	}
+	v, err, _ := s.flights.Do(flight, func() (any, error) {
 		if b, ok := s.mem.Get(key); ok { // read by a flight that ended just now
 			return b, nil
 		}
-		size := min(maxShardSize(sp), maxFills)
+		size := min(maxShardSize(l), maxFills)
 		// Reads end by themselves, so waiting for them needs no context; a cancelled one would fail the others.
 		if err := s.fills.Acquire(context.WithoutCancel(ctx), size); err != nil {
 			return nil, err
 		}
 		defer s.fills.Release(size)
-		b, err := s.blocks.get(key, sp)
-		if err == nil {
+		b, err := s.blocks.get(key, l, at)
+		if err == nil && at == nil {
 			s.mem.Add(b)
 		}
 		return b, err
@@ -113,20 +145,39 @@ func (s *Store) block(ctx context.Context, key blockKey, sp Space) (*block, erro
 	return nil, ctx.Err()
 }
 
+// computed are the rows of all tokens up to some position.
+type computed struct {
+	lay, restLay layout
+	rows, rest   []encRow // those that are stored, and the others
+}
+
+// decode writes rows of the space at pos to dst [len(rows), d_model].
+func (g *computed) decode(pos int, rows []int, dst []float32) {
+	d := g.lay.DModel
+	for i, r := range rows {
+		part := dst[i*d : (i+1)*d]
+		if at, ok := g.lay.index([]int{r}); ok {
+			g.rows[pos].decode(g.lay, at, part)
+		} else if at, ok := g.restLay.index([]int{r}); ok {
+			g.rest[pos].decode(g.restLay, at, part)
+		}
+	}
+}
+
 // recompute computes the rows of all tokens up to the block of position last, stores the blocks that are not on disk
 // and returns the rows by position.
-func (c *Conversation) recompute(ctx context.Context, st *state, last int, r Recompute) ([]encRow, error) {
+func (c *Conversation) recompute(ctx context.Context, st *state, last int, r Recompute) (*computed, error) {
 	if r == nil {
 		return nil, ErrMissing
 	}
-	end := min((last/BlockTokens+1)*BlockTokens, len(st.tokens))
+	end := min((last/c.lay.Block+1)*c.lay.Block, len(st.tokens))
 	ids := st.tokens[:end:end]
 	// The key stands for the ids, so that conversations with the same beginning wait for one computation.
 	key := "compute " + string(c.root[:])
-	if full := end / BlockTokens; full > 0 {
+	if full := end / c.lay.Block; full > 0 {
 		key = "compute " + string(st.keys[full-1][:])
 	}
-	for _, id := range ids[end/BlockTokens*BlockTokens:] {
+	for _, id := range ids[end/c.lay.Block*c.lay.Block:] {
 		key += " " + strconv.Itoa(id)
 	}
 	for {
@@ -143,7 +194,7 @@ func (c *Conversation) recompute(ctx context.Context, st *state, last int, r Rec
 			return nil, ctx.Err()
 		case res := <-flight:
 			if res.Err == nil {
-				return res.Val.([]encRow), nil
+				return res.Val.(*computed), nil
 			}
 			// The flight runs under the context of whoever came first: if that one gave up, take over.
 			if ctx.Err() == nil && res.Shared && (errors.Is(res.Err, context.Canceled) || errors.Is(res.Err, context.DeadlineExceeded)) {
@@ -155,7 +206,7 @@ func (c *Conversation) recompute(ctx context.Context, st *state, last int, r Rec
 }
 
 // compute calls r and stores its result.
-func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, r Recompute) ([]encRow, error) {
+func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, r Recompute) (*computed, error) {
 	resid, err := callRecompute(ctx, ids, r)
 	if err != nil {
 		return nil, fmt.Errorf("recomputing %d tokens: %w", len(ids), err)
@@ -165,15 +216,23 @@ func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, 
 		return nil, fmt.Errorf("recomputing %d tokens: %d values, %d expected", len(ids), len(resid), len(ids)*sp.values())
 	}
 	c.s.recomputed.Add(int64(len(ids)))
-	rows := make([]encRow, len(ids))
-	for i := range rows {
-		rows[i] = encodeRow(sp, resid[i*sp.values():(i+1)*sp.values()])
+	got := &computed{lay: c.lay, rows: make([]encRow, len(ids))}
+	if c.lay.layers != nil {
+		got.restLay, got.rest = c.lay.rest(sp), make([]encRow, len(ids))
 	}
-	for n := range len(ids) / BlockTokens {
-		if c.s.blocks.has(keys[n], sp) {
+	rows := got.rows
+	for i := range rows {
+		row := resid[i*sp.values() : (i+1)*sp.values()]
+		rows[i] = encodeRow(c.lay, row)
+		if got.rest != nil {
+			got.rest[i] = encodeRow(got.restLay, row)
+		}
+	}
+	for n := range len(ids) / c.lay.Block {
+		if c.s.blocks.has(keys[n], c.lay) {
 			continue
 		}
-		b, err := newBlock(keys[n], sp, rows[n*BlockTokens:(n+1)*BlockTokens])
+		b, err := newBlock(keys[n], c.lay, rows[n*c.lay.Block:(n+1)*c.lay.Block])
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +244,7 @@ func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, 
 		}
 	}
 	c.fillTail(ids, rows)
-	return rows, nil
+	return got, nil
 }
 
 // callRecompute keeps a panic of the caller's function from ending the process: it runs on a goroutine of its own.
@@ -202,10 +261,10 @@ func callRecompute(ctx context.Context, ids []int, r Recompute) (resid []float32
 func (c *Conversation) fillTail(ids []int, rows []encRow) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first := len(c.state.tokens) / BlockTokens * BlockTokens
+	first := len(c.state.tokens) / c.lay.Block * c.lay.Block
 	for pos := first; pos < len(rows) && pos < len(c.state.tokens); pos++ {
-		if c.state.tail[pos%BlockTokens] == nil {
-			c.state.tail[pos%BlockTokens] = rows[pos]
+		if c.state.tail[pos%c.lay.Block] == nil {
+			c.state.tail[pos%c.lay.Block] = rows[pos]
 		}
 	}
 }

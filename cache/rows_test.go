@@ -281,3 +281,78 @@ func TestConcurrentUse(t *testing.T) {
 	must(t, s.Close())
 	checkDir(t, dir)
 }
+
+// A conversation branches without a forward pass and without a block written twice, whatever the codec.
+func TestBranchIsFree(t *testing.T) {
+	for _, codec := range []cache.Codec{cache.CodecF16, cache.CodecF32, cache.CodecCompact} {
+		dir := t.TempDir()
+		opt := quick
+		opt.Codec = codec
+		s := open(t, dir, opt)
+		a := create(t, s, "a")
+		must(t, appendIDs(a, seq(0, 40)...))
+		writes := s.Status().Disk.Writes
+		for _, n := range []int{40, 35, 32, 20, 1} {
+			b := create(t, s, fmt.Sprint("b", n))
+			must(t, b.AppendFrom(a, 0, n))
+			verify(t, b, seq(0, n), mustNotRecompute)
+		}
+		if st := s.Status(); st.Disk.Writes != writes {
+			t.Errorf("%d blocks written, %d more for branches", writes, st.Disk.Writes-writes)
+		}
+		// Another beginning: the rows are copied as they are. That they do not belong there is the caller's business.
+		c := create(t, s, "c")
+		must(t, c.Append(tokens(0, 99), nil))
+		must(t, c.AppendFrom(a, 0, 40))
+		got, err := c.Rows(t.Context(), 16, 41, mustNotRecompute)
+		must(t, err)
+		if !sameBits(got, storedAs(codec, small, model(small, seq(0, 40)))[15*small.Rows*small.DModel:]) {
+			t.Errorf("%s: rows differ", codec)
+		}
+		for _, bad := range [][2]int{{-1, 2}, {3, 2}, {0, 41}} {
+			if c.AppendFrom(a, bad[0], bad[1]) == nil {
+				t.Errorf("positions %v accepted", bad)
+			}
+		}
+		closeStore(t, s)
+		checkDir(t, dir)
+	}
+}
+
+// Only some layers are stored; the others are computed, rounded as if they were.
+func TestChosenLayers(t *testing.T) {
+	dir := t.TempDir()
+	opt := quick
+	opt.Layers = []int{-1, 0}
+	s := open(t, dir, opt)
+	c := create(t, s, "a")
+	must(t, appendIDs(c, seq(0, 20)...))
+	if got := c.Info().Layers; len(got) != 2 || got[0] != 0 || got[1] != 2 {
+		t.Errorf("layers %v", got)
+	}
+	closeStore(t, s)
+	s = open(t, dir, quick) // a conversation keeps what it was made with
+	c = conversation(t, s, "a")
+	all := stored(small, model(small, seq(0, 20)))
+	got, err := c.Layers(t.Context(), 0, 20, []int{2, 0}, mustNotRecompute)
+	must(t, err)
+	n, d := small.Rows*small.DModel, small.DModel
+	for pos := range 20 {
+		if !sameBits(got[pos*2*d:][:d], all[pos*n+2*d:][:d]) || !sameBits(got[pos*2*d+d:][:d], all[pos*n:][:d]) {
+			t.Fatalf("rows of position %d differ", pos)
+		}
+	}
+	_, err = c.Rows(t.Context(), 0, 20, nil)
+	wantErr(t, err, cache.ErrMissing)
+	verify(t, c, seq(0, 20), recompute(small))
+	if _, err := c.Layers(t.Context(), 0, 1, []int{3}, nil); err == nil {
+		t.Error("row 3 of 3 accepted")
+	}
+	closeStore(t, s)
+	checkDir(t, dir)
+	opt.Layers = []int{3}
+	s = open(t, dir, opt)
+	if _, err := s.Create("b", small); err == nil || !strings.Contains(err.Error(), "0..2") {
+		t.Errorf("layer 3 of 3: %v", err)
+	}
+}

@@ -172,7 +172,7 @@ func (c *Conversation) save() error {
 	if rowErr != nil {
 		return join(rowErr, c.closeLogs()) // the next try writes the tail anew
 	}
-	if len(st.tokens)/BlockTokens != c.w.tailBlock {
+	if len(st.tokens)/c.lay.Block != c.w.tailBlock {
 		if err := c.startTail(&st); err != nil {
 			c.s.report("conversation %s: tail could not be shortened: %v", c.ID(), err)
 		}
@@ -204,9 +204,9 @@ func (c *Conversation) openWriter() error {
 		return err
 	}
 	// After a failed write the tail may end in rows of tokens that were not taken: write it anew.
-	if err = writeTail(c.s.disk, dir, &st, c.s.opt.Sync == SyncAlways); err == nil {
+	if err = writeTail(c.s.disk, dir, &st, c.lay.Block, c.s.opt.Sync == SyncAlways); err == nil {
 		w.tail, w.tailEnd, err = openSegment(c.s.disk, dir+"/tail.wal", tailMagic)
-		w.tailPos, w.tailBlock = len(st.tokens), len(st.tokens)/BlockTokens
+		w.tailPos, w.tailBlock = len(st.tokens), len(st.tokens)/c.lay.Block
 	}
 	if err != nil {
 		return join(err, w.tokens.Close())
@@ -268,14 +268,14 @@ func openSegment(d filesystem, name, magic string) (file, int64, error) {
 }
 
 // writeTail writes the tail anew with the rows of st, atomically.
-func writeTail(d filesystem, dir string, st *state, durable bool) error {
-	return publish(d, dir+"/tail.wal", tailFrames([]byte(tailMagic), st, 0), durable)
+func writeTail(d filesystem, dir string, st *state, block int, durable bool) error {
+	return publish(d, dir+"/tail.wal", tailFrames([]byte(tailMagic), st, block, 0), durable)
 }
 
 // tailFrames adds to dst the known rows of the incomplete block from position from on.
-func tailFrames(dst []byte, st *state, from int) []byte {
-	for pos := max(from, len(st.tokens)/BlockTokens*BlockTokens); pos < len(st.tokens); pos++ {
-		if row := st.tail[pos%BlockTokens]; row != nil {
+func tailFrames(dst []byte, st *state, block, from int) []byte {
+	for pos := max(from, len(st.tokens)/block*block); pos < len(st.tokens); pos++ {
+		if row := st.tail[pos%block]; row != nil {
 			dst = appendFrame(dst, frame{frameRow, pos, st.tokens[pos], row})
 		}
 	}
@@ -303,7 +303,7 @@ func (c *Conversation) saveBlocks(blocks []*block) error {
 
 // saveTail appends to the tail the rows of the incomplete block that it lacks.
 func (c *Conversation) saveTail(st *state) error {
-	frames := tailFrames(nil, st, c.w.tailPos)
+	frames := tailFrames(nil, st, c.lay.Block, c.w.tailPos)
 	if len(frames) > 0 {
 		if _, err := c.w.tail.WriteAt(frames, c.w.tailEnd); err != nil {
 			return err
@@ -377,11 +377,11 @@ func (c *Conversation) startTail(st *state) error {
 	dir := convPath(c.ID())
 	err := c.w.tail.Close() // first: an open file cannot be replaced on Windows
 	if err == nil {
-		err = writeTail(c.s.disk, dir, st, c.s.opt.Sync == SyncAlways)
+		err = writeTail(c.s.disk, dir, st, c.lay.Block, c.s.opt.Sync == SyncAlways)
 	}
 	if err == nil {
 		c.w.tail, c.w.tailEnd, err = openSegment(c.s.disk, dir+"/tail.wal", tailMagic)
-		c.w.tailBlock = len(st.tokens) / BlockTokens
+		c.w.tailBlock = len(st.tokens) / c.lay.Block
 	}
 	if err != nil {
 		err = join(err, c.w.tokens.Close())

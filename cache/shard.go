@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"sync"
 
@@ -20,14 +21,14 @@ const (
 	crcSize        = 4
 )
 
-func shardHeaderSize(sp Space) int { return shardFixed + 5*sp.Rows + crcSize }
-func shardIndexSize(sp Space) int  { return sp.Rows*indexEntrySize + crcSize }
+func shardHeaderSize(l layout) int { return shardFixed + 5*l.Rows + crcSize }
+func shardIndexSize(l layout) int  { return l.Rows*indexEntrySize + crcSize }
 
 // maxShardSize bounds a block file, so that a reader knows before it allocates. An incompressible zstd frame is
 // longer than its content by 3 bytes per 128 KiB and a header of at most 18.
-func maxShardSize(sp Space) int64 {
-	raw := int64(BlockTokens) * int64(sp.DModel) * 4
-	return int64(shardHeaderSize(sp)) + int64(shardIndexSize(sp)) + int64(sp.Rows)*(raw+raw/1024+64)
+func maxShardSize(l layout) int64 {
+	raw := int64(l.Block) * int64(max(dtypeF32.size(l.DModel), dtypeInt8.size(l.DModel)))
+	return int64(shardHeaderSize(l)) + int64(shardIndexSize(l)) + int64(l.Rows)*(raw+raw/1024+64)
 }
 
 // Coders are made once: each keeps tables of about a megabyte. EncodeAll and DecodeAll are safe for concurrent use
@@ -48,34 +49,35 @@ func marshalShard(b *block) ([]byte, error) {
 		return nil, err
 	}
 	le := binary.LittleEndian
-	hs := shardHeaderSize(b.sp)
-	out := make([]byte, hs, int(b.cost())+hs+shardIndexSize(b.sp))
+	hs := shardHeaderSize(b.lay)
+	out := make([]byte, hs, int(b.cost())+hs+shardIndexSize(b.lay))
 	copy(out, shardMagic)
 	le.PutUint32(out[8:], uint32(hs))
-	le.PutUint32(out[12:], uint32(BlockTokens))
-	le.PutUint32(out[16:], uint32(b.sp.Rows))
-	le.PutUint32(out[20:], uint32(b.sp.DModel))
+	le.PutUint32(out[12:], uint32(b.lay.Block))
+	le.PutUint32(out[16:], uint32(b.lay.Rows))
+	le.PutUint32(out[20:], uint32(b.lay.DModel))
 	copy(out[24:], b.key[:])
 	for r, c := range b.chunks {
 		start := len(out)
 		out = enc.EncodeAll(c.raw, out)
 		out = le.AppendUint32(out, crc(out[start:]))
 		out[shardFixed+r] = byte(c.t)
-		le.PutUint32(out[shardFixed+b.sp.Rows+4*r:], uint32(len(out)-start))
+		le.PutUint32(out[shardFixed+b.lay.Rows+4*r:], uint32(len(out)-start))
 	}
 	le.PutUint32(out[hs-crcSize:], crc(out[:hs-crcSize]))
-	return append(out, shardIndex(b.sp, out[:hs])...), nil
+	return append(out, shardIndex(b.lay, out[:hs])...), nil
 }
 
-// shardIndex makes the index that zarr readers use from the header, which has all of it. A float32 chunk is entered as
-// empty: zarr decodes all chunks as float16, and some readers return nonsense for one of twice the size.
-func shardIndex(sp Space, header []byte) []byte {
+// shardIndex makes the index that zarr readers use from the header, which has all of it. A chunk that is not of the
+// array's type is entered as empty: zarr decodes all chunks alike, and some readers return nonsense for one of another
+// size.
+func shardIndex(l layout, header []byte) []byte {
 	le := binary.LittleEndian
-	index := make([]byte, 0, shardIndexSize(sp))
+	index := make([]byte, 0, shardIndexSize(l))
 	at := uint64(len(header))
-	for r := range sp.Rows {
-		n := uint64(le.Uint32(header[shardFixed+sp.Rows+4*r:]))
-		if dtype(header[shardFixed+r]) == dtypeF16 {
+	for r := range l.Rows {
+		n := uint64(le.Uint32(header[shardFixed+l.Rows+4*r:]))
+		if t := dtype(header[shardFixed+r]); t == dtypeF16 || t == dtypeArrayF32 {
 			index = le.AppendUint64(le.AppendUint64(index, at), n)
 		} else {
 			index = le.AppendUint64(le.AppendUint64(index, math.MaxUint64), math.MaxUint64)
@@ -85,10 +87,10 @@ func shardIndex(sp Space, header []byte) []byte {
 	return le.AppendUint32(index, crc(index))
 }
 
-// headerSpace reads the shape from the start of a block file; the bytes are not checked.
-func headerSpace(header []byte) Space {
+// headerLayout reads the shape from the start of a block file; the bytes are not checked.
+func headerLayout(header []byte) layout {
 	le := binary.LittleEndian
-	return Space{Rows: int(le.Uint32(header[16:])), DModel: int(le.Uint32(header[20:]))}
+	return layout{Block: int(le.Uint32(header[12:])), Rows: int(le.Uint32(header[16:])), DModel: int(le.Uint32(header[20:]))}
 }
 
 // damage is what is wrong with a file, and where; callers that know the file name make a CorruptError of it.
@@ -105,74 +107,128 @@ func damaged(offset int, format string, args ...any) error {
 
 // shardHead checks header and index of a block file and gives the chunks' types and where each ends. Chunks follow one
 // another without gaps, so that every byte of the file is under some checksum.
-func shardHead(key blockKey, sp Space, header, index []byte, fileSize int64) (types []byte, ends []int64, err error) {
+func shardHead(key blockKey, l layout, header, index []byte, fileSize int64) (types []byte, ends []int64, err error) {
 	le := binary.LittleEndian
-	hs := shardHeaderSize(sp)
+	hs := shardHeaderSize(l)
 	switch {
 	case string(header[:8]) != shardMagic:
 		return nil, nil, damaged(0, "not a block of this version")
 	case le.Uint32(header[hs-crcSize:]) != crc(header[:hs-crcSize]):
 		return nil, nil, damaged(0, "header checksum differs")
-	case int(le.Uint32(header[8:])) != hs, le.Uint32(header[12:]) != BlockTokens,
-		int(le.Uint32(header[16:])) != sp.Rows, int(le.Uint32(header[20:])) != sp.DModel:
+	case int(le.Uint32(header[8:])) != hs, int(le.Uint32(header[12:])) != l.Block,
+		int(le.Uint32(header[16:])) != l.Rows, int(le.Uint32(header[20:])) != l.DModel:
 		return nil, nil, damaged(8, "block has another shape than its conversation")
 	case blockKey(header[24:shardFixed]) != key:
 		return nil, nil, damaged(24, "block has another key than its name")
 	}
 	indexAt := fileSize - int64(len(index))
 	end := int64(hs)
-	types = header[shardFixed : shardFixed+sp.Rows]
+	types = header[shardFixed : shardFixed+l.Rows]
 	for r, t := range types {
-		n := le.Uint32(header[shardFixed+sp.Rows+4*r:])
-		if t != byte(dtypeF16) && t != byte(dtypeF32) || n < crcSize {
+		n := le.Uint32(header[shardFixed+l.Rows+4*r:])
+		if dtype(t) < dtypeF16 || dtype(t) > dtypeArrayF32 || n < crcSize {
 			return nil, nil, damaged(shardFixed+r, "chunk %d has type %d and %d bytes", r, t, n)
 		}
 		end += int64(n)
 		ends = append(ends, end)
 	}
 	if end != indexAt {
-		return nil, nil, damaged(shardFixed+sp.Rows, "chunks end at %d, the index begins at %d", end, indexAt)
+		return nil, nil, damaged(shardFixed+l.Rows, "chunks end at %d, the index begins at %d", end, indexAt)
 	}
-	if !bytes.Equal(index, shardIndex(sp, header)) {
+	if !bytes.Equal(index, shardIndex(l, header)) {
 		return nil, nil, damaged(int(indexAt), "index differs from the header")
 	}
 	return types, ends, nil
 }
 
-// parseShard checks every byte of a block file and decodes it. Errors are *damage.
-func parseShard(key blockKey, sp Space, data []byte) (*block, error) {
-	hs, is := shardHeaderSize(sp), shardIndexSize(sp)
-	if len(data) < hs+is || int64(len(data)) > maxShardSize(sp) {
-		return nil, damaged(0, "block of %d bytes, %d to %d expected", len(data), hs+is, maxShardSize(sp))
+// readShard checks header and index of a block file and decodes the chunks of the stored rows at; nil means all, and
+// then every byte of the file has been checked. Damage is *damage.
+func readShard(r io.ReaderAt, size int64, key blockKey, l layout, at []int) (*block, error) {
+	hs, is := shardHeaderSize(l), shardIndexSize(l)
+	if size < int64(hs+is) || size > maxShardSize(l) {
+		return nil, damaged(0, "block of %d bytes, %d to %d expected", size, hs+is, maxShardSize(l))
 	}
-	types, ends, err := shardHead(key, sp, data[:hs], data[len(data)-is:], int64(len(data)))
+	var data []byte // the whole file, if all of it is wanted
+	part := func(from, to int64) ([]byte, error) {
+		if data != nil {
+			return data[from:to], nil
+		}
+		p := make([]byte, to-from)
+		if n, err := r.ReadAt(p, from); n < len(p) {
+			return nil, unexpected(err)
+		}
+		return p, nil
+	}
+	if at == nil {
+		whole, err := part(0, size)
+		if err != nil {
+			return nil, err
+		}
+		data = whole
+		at = seqTo(l.Rows)
+	}
+	header, err := part(0, int64(hs))
 	if err != nil {
 		return nil, err
+	}
+	index, err := part(size-int64(is), size)
+	if err != nil {
+		return nil, err
+	}
+	types, ends, err := shardHead(key, l, header, index, size)
+	if err != nil {
+		return nil, err
+	}
+	b := &block{key: key, lay: l, chunks: make([]chunk, l.Rows)}
+	for _, i := range at {
+		start := int64(hs)
+		if i > 0 {
+			start = ends[i-1]
+		}
+		stored, err := part(start, ends[i])
+		if err != nil {
+			return nil, err
+		}
+		t := dtype(types[i])
+		raw, err := decodeChunk(stored, l.Block*t.size(l.DModel))
+		if err != nil {
+			return nil, damaged(int(start), "chunk %d: %w", i, err)
+		}
+		b.chunks[i] = chunk{t, raw}
+	}
+	return b, nil
+}
+
+// decodeChunk checks and decompresses a chunk of want bytes.
+func decodeChunk(stored []byte, want int) ([]byte, error) {
+	end := len(stored) - crcSize
+	if binary.LittleEndian.Uint32(stored[end:]) != crc(stored[:end]) {
+		return nil, errors.New("checksum differs")
 	}
 	dec, err := zstdDecoder()
 	if err != nil {
 		return nil, err
 	}
-	b := &block{key: key, sp: sp, chunks: make([]chunk, sp.Rows)}
-	start := hs
-	for r := range b.chunks {
-		end := int(ends[r])
-		stored := data[start : end-crcSize]
-		if binary.LittleEndian.Uint32(data[end-crcSize:]) != crc(stored) {
-			return nil, damaged(start, "checksum of chunk %d differs", r)
-		}
-		t := dtype(types[r])
-		want := BlockTokens * sp.DModel * t.size()
-		// The capacity is the decoder's limit: a bomb fails instead of growing.
-		raw, err := dec.DecodeAll(stored, make([]byte, 0, want))
-		if err == nil && len(raw) != want {
-			err = errors.New("wrong length")
-		}
-		if err != nil {
-			return nil, damaged(start, "chunk %d cannot be decoded: %w", r, err)
-		}
-		b.chunks[r] = chunk{t, raw}
-		start = end
+	// The capacity is the decoder's limit: a bomb fails instead of growing.
+	raw, err := dec.DecodeAll(stored[:end], make([]byte, 0, want))
+	if err == nil && len(raw) != want {
+		err = errors.New("wrong length")
 	}
-	return b, nil
+	if err != nil {
+		return nil, fmt.Errorf("cannot be decoded: %w", err)
+	}
+	return raw, nil
+}
+
+// parseShard is readShard of all of a file in memory.
+func parseShard(key blockKey, l layout, data []byte) (*block, error) {
+	return readShard(bytes.NewReader(data), int64(len(data)), key, l, nil)
+}
+
+func seqTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }

@@ -11,6 +11,10 @@ const (
 	formatMajor = 1
 	formatMinor = 1
 	versionFile = "VERSION"
+
+	// formatLayouts marks the metadata of a conversation whose rows are stored in a way that format 1.0 does not know,
+	// so that programs of that version refuse it, and only it.
+	formatLayouts = 2
 )
 
 var versionText = fmt.Sprintf("gopherlens-cache %d.%d\n", formatMajor, formatMinor)

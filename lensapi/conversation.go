@@ -259,7 +259,7 @@ func (c *Conversation) Find(text string) (int, error) {
 // conversation itself goes on under the next free name. Nothing changes when it fails. Caller holds say.
 func (c *Conversation) branch(ctx context.Context, mine bool) error {
 	kept, ids, events := c.snapshot()
-	own, err := c.fork(ctx)
+	own, err := c.fork()
 	if err != nil {
 		return err
 	}
@@ -289,13 +289,13 @@ func (c *Conversation) branch(ctx context.Context, mine bool) error {
 }
 
 // fork is an unnamed copy of the conversation: its tokens, then its events.
-func (c *Conversation) fork(ctx context.Context) (*cache.Conversation, error) {
+func (c *Conversation) fork() (*cache.Conversation, error) {
 	kept, ids, events := c.snapshot()
 	own, err := c.m.store.Create("", c.m.space)
 	if err != nil {
 		return nil, err
 	}
-	err = c.copyTokens(ctx, own, kept, 0, len(ids))
+	err = own.AppendFrom(kept, 0, len(ids))
 	for _, e := range events {
 		if err == nil {
 			err = own.AddEvent(e.encode())
@@ -315,28 +315,4 @@ func (m *Model) moveAside(c *cache.Conversation, name ...string) error {
 			return err
 		}
 	}
-}
-
-// copyTokens appends tokens from to to-1 of src to dst, with what was seen of them: exact records, and rows with the same bits.
-func (c *Conversation) copyTokens(ctx context.Context, dst, src *cache.Conversation, from, to int) error {
-	ids := src.Tokens()
-	for at := from; at < to; at += chunk {
-		end := min(at+chunk, to)
-		resid, err := src.Rows(ctx, at, end, c.m.residuals)
-		if err != nil {
-			return err
-		}
-		toks := make([]cache.Token, end-at)
-		for i := range toks {
-			rec, err := src.Record(at + i)
-			if err != nil {
-				return err
-			}
-			toks[i] = cache.Token{ID: ids[at+i], Record: rec}
-		}
-		if err := dst.Append(toks, resid); err != nil {
-			return err
-		}
-	}
-	return nil
 }

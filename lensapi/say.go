@@ -423,7 +423,7 @@ func (c *Conversation) repeat(ctx context.Context, src *cache.Conversation, give
 		return nil
 	}
 	return c.writing(ctx, func() error {
-		if err := c.copyTokens(ctx, c.kept, src, len(c.ids), done.End); err != nil {
+		if err := c.kept.AppendFrom(src, len(c.ids), done.End); err != nil {
 			return err
 		}
 		before := c.events
