@@ -376,6 +376,9 @@ func TestOnePromptFromManyCallers(t *testing.T) {
 			t.Errorf("caller %d got other numbers", i)
 		}
 	}
+	if list := must(models[0].Conversations())(t); len(list) != 0 {
+		t.Errorf("a prompt is listed as a conversation: %v", list)
+	}
 }
 
 // A capture that is interrupted goes on where it stopped.

@@ -2,11 +2,14 @@ package lens
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/gopherlens/gopherlens/cache"
 )
@@ -157,11 +160,31 @@ func (m *Model) captured(ctx context.Context, ids []int, top int) (*cache.Conver
 		return c, nil
 	}
 	keep := max(top, defaultTop)
-	c, err := m.capture(ctx, promptID(m.space, ids, keep), ids, keep)
+	id := promptID(m.space, ids, keep)
+	c, err := m.capture(ctx, id, ids, keep)
 	if conflict(err) {
-		return m.capture(ctx, "", ids, keep) // another process is at the same prompt: a copy does no harm
+		return m.captureBeside(ctx, id, ids, keep)
 	}
 	return c, err
+}
+
+// captureBeside is capture while another process is at the same prompt. Two copies do no harm, but one is enough: theirs if it is complete when ours is,
+// else ours, unless they are still at it.
+func (m *Model) captureBeside(ctx context.Context, id string, ids []int, keep int) (*cache.Conversation, error) {
+	c, err := m.capture(ctx, id+"~"+strings.ToLower(rand.Text()[:8]), ids, keep)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := m.store.Conversation(id)
+	if err == nil && slices.Equal(theirs.Tokens(), ids) && m.holds(theirs, len(ids), keep) {
+		return theirs, m.store.Delete(c.ID())
+	}
+	if err := m.store.Delete(id); err == nil || isNotFound(err) {
+		if err := m.store.Rename(c.ID(), id); err != nil && !isExists(err) {
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // capture feeds ids and keeps them under the name id. A capture that was cut short goes on where it stopped, or afresh when what is there cannot be read.

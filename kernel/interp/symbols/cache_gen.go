@@ -30,6 +30,7 @@ func init() {
 				"io/fs":                          "fs",
 				"iter":                           "iter",
 				"os":                             "os",
+				"slices":                         "slices",
 				"sync":                           "sync",
 				"sync/atomic":                    "atomic",
 				"syscall":                        "syscall",
@@ -37,6 +38,7 @@ func init() {
 			},
 			Interfaces: map[string]reflect.Type{},
 			NamedTypes: map[string]reflect.Type{
+				"Codec":        reflect.TypeOf((*q.Codec)(nil)).Elem(),
 				"Conversation": reflect.TypeOf((*q.Conversation)(nil)).Elem(),
 				"CorruptError": reflect.TypeOf((*q.CorruptError)(nil)).Elem(),
 				"DiskStatus":   reflect.TypeOf((*q.DiskStatus)(nil)).Elem(),
@@ -71,6 +73,9 @@ func init() {
 				"Open":  reflect.ValueOf(q.Open),
 			},
 			TypedConsts: map[string]ixgo.TypedConst{
+				"CodecCompact":      {Typ: reflect.TypeOf(q.CodecCompact), Value: constant.MakeString("compact")},
+				"CodecF16":          {Typ: reflect.TypeOf(q.CodecF16), Value: constant.MakeString("f16")},
+				"CodecF32":          {Typ: reflect.TypeOf(q.CodecF32), Value: constant.MakeString("f32")},
 				"DefaultSweepGrace": {Typ: reflect.TypeOf(q.DefaultSweepGrace), Value: number("600000000000", "1", false)},
 				"SyncAlways":        {Typ: reflect.TypeOf(q.SyncAlways), Value: number("1", "1", false)},
 				"SyncBlock":         {Typ: reflect.TypeOf(q.SyncBlock), Value: number("0", "1", false)},
@@ -79,6 +84,7 @@ func init() {
 			UntypedConsts: map[string]ixgo.UntypedConst{
 				"BlockTokens":      {Typ: "untyped int", Value: number("16", "1", false)},
 				"DefaultMaxMemory": {Typ: "untyped int", Value: number("471859200", "1", false)},
+				"MaxBlockTokens":   {Typ: "untyped int", Value: number("64", "1", false)},
 				"MaxRecord":        {Typ: "untyped int", Value: number("1048576", "1", false)},
 				"PolicyLRU":        {Typ: "untyped string", Value: constant.MakeString("lru")},
 				"PolicyRistretto":  {Typ: "untyped string", Value: constant.MakeString("ristretto")},
