@@ -220,3 +220,82 @@ func ExampleModel_Attribute() {
 	// bias       -0.11
 	// sum 9.66, total 9.66, first head L1H0
 }
+
+func ExampleModel_Attention() {
+	m, done := example()
+	defer done()
+	a, err := m.Attention(context.Background(), "The capital of France is", lens.AttentionOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	roll, err := a.Rollout()
+	if err != nil {
+		log.Fatal(err)
+	}
+	last := len(a.IDs) - 1
+	fmt.Printf("L1H0 from the last token: %.2f\n", a.Pattern[1][0][last])
+	fmt.Printf("rollout from there:       %.2f\n", roll[last])
+	// Output:
+	// L1H0 from the last token: [0.02 0.00 0.01 0.01 0.96]
+	// rollout from there:       [0.70 0.16 0.05 0.04 0.05]
+}
+
+func ExampleModel_HeadScores() {
+	m, done := example()
+	defer done()
+	s, err := m.HeadScores(context.Background(), lens.HeadScoreOptions{Length: 16})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("L0H0 looks at the token before: %.1f\n", s.Previous[0][0])
+	// Output:
+	// L0H0 looks at the token before: 0.6
+}
+
+func ExampleModel_Patch() {
+	m, done := example()
+	defer done()
+	mary, err := m.TokenID(" Mary")
+	if err != nil {
+		log.Fatal(err)
+	}
+	john, err := m.TokenID(" John")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := m.Patch(context.Background(), "When Mary and John went to the shop, John gave a book to", "When Mary and John went to the shop, Mary gave a book to",
+		lens.DifferenceOf(mary, john), lens.PatchOptions{Site: "z", ByHead: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("clean %.1f, corrupted %.1f\n", s.CleanValue, s.Corrupt)
+	for i, l := range s.Layers {
+		for h, v := range s.Normalized[i] {
+			if v > 0.1 {
+				fmt.Printf("L%dH%d %.1f\n", l, h, v)
+			}
+		}
+	}
+	// Output:
+	// clean 10.3, corrupted -8.3
+	// L0H1 0.2
+	// L0H3 0.9
+	// L1H2 0.1
+}
+
+func ExampleModel_Intervene() {
+	m, done := example()
+	defer done()
+	prompt := "The capital of France is"
+	for _, edits := range [][]lens.Intervention{nil, {{Site: lens.SiteAt(1, "z"), Heads: []int{0}, Edit: lens.Zero}}} {
+		g, err := m.Intervene(context.Background(), prompt, edits, lens.LensOptions{})
+		if err != nil {
+			log.Fatal(err)
+		}
+		top := g.Cells[len(g.Rows)-1][len(g.IDs)-1].Top[0]
+		fmt.Printf("%q %.2f %v\n", top.Token, math.Exp(top.Logprob), g.Interventions)
+	}
+	// Output:
+	// " Paris" 0.99 []
+	// " Paris" 0.89 [zero blocks.1.attn.hook_z heads [0]]
+}

@@ -80,8 +80,10 @@ type Grid struct {
 	Codec string `json:"codec,omitempty"`
 	// Translators is the digest of the translators of a tuned or jacobian lens.
 	Translators string `json:"translators,omitempty"`
-	glyphs      func(id int) string
-	dVocab      int
+	// Interventions says what was changed in the run, one line each; KL is then to the output of the changed run.
+	Interventions []string `json:"interventions,omitempty"`
+	glyphs        func(id int) string
+	dVocab        int
 }
 
 // newGrid is a grid without cells for positions from to to-1 of ids.
@@ -251,6 +253,9 @@ func (g *Grid) caption() string {
 	}
 	if g.Codec != "" {
 		text += " · rows stored as " + g.Codec
+	}
+	for _, iv := range g.Interventions {
+		text += " · " + iv
 	}
 	return text
 }

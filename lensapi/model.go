@@ -164,6 +164,9 @@ func (m *Model) Config() model.Config {
 	return c
 }
 
+// Sites lists every place of a run that can be read and edited, in the order of execution: see SITES.md.
+func (m *Model) Sites() []model.Site { return m.run.Model().Sites() }
+
 // String is one line about the model.
 func (m *Model) String() string {
 	c := m.cfg

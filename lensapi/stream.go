@@ -49,14 +49,19 @@ func (m *Model) stream(ctx context.Context, conv *cache.Conversation, ids []int,
 		}
 		return &stream{m.Rows(), from, data, m.cfg.DModel, storedAs}, nil
 	}
-	rows, hooks, mids, err := m.midHooks(opt.Mid, to)
+	return m.freshStream(ctx, ids, from, to, opt.Mid, nil)
+}
+
+// freshStream runs the blocks over ids, with hooks, and keeps the rows of positions from to to-1 as they are after the hooks.
+func (m *Model) freshStream(ctx context.Context, ids []int, from, to int, mid bool, hooks []forward.Hook) (*stream, error) {
+	rows, midHooks, mids, err := m.midHooks(mid, to)
 	if err != nil {
 		return nil, err
 	}
 	s := &stream{rows: rows, from: from, d: m.cfg.DModel}
 	sess := m.run.NewSession()
 	for part := range slices.Chunk(ids[:to], chunk) {
-		t, err := sess.Extend(ctx, part, hooks...)
+		t, err := sess.Extend(ctx, part, slices.Concat(hooks, midHooks)...)
 		if err != nil {
 			return nil, wrap(Unavailable, err, "the rows of %d tokens", to)
 		}
@@ -65,7 +70,7 @@ func (m *Model) stream(ctx context.Context, conv *cache.Conversation, ids []int,
 				continue
 			}
 			for row := range t.Rows {
-				if row > 0 && opt.Mid {
+				if row > 0 && mid {
 					s.data = append(s.data, mids[row-1][(t.Start+i)*s.d:(t.Start+i+1)*s.d]...)
 				}
 				s.data = append(s.data, t.Row(i, row)...)

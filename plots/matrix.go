@@ -244,6 +244,9 @@ func (l *matrixLayout) number(v float64) string {
 	} else if a < 0.01 && l.Max < 0.1 {
 		s = strconv.FormatFloat(v, 'g', 2, 64)
 	}
+	if s == "-0.00" {
+		s = "0.00"
+	}
 	return s
 }
 

@@ -28,13 +28,17 @@ type Runner struct {
 	m              *model.Model
 	programs       pool[*model.Program]
 	heads          pool[*model.Head]
+	layers         []pool[*model.Program] // by layer: the blocks from there on
 	passes, tokens atomic.Int64
+	partial        atomic.Int64
 }
 
 // Stats counts work since New.
 type Stats struct {
 	Passes int64 `json:"passes"` // forward passes: calls of Extend that ran the blocks, whether or not they succeeded
 	Tokens int64 `json:"tokens"` // tokens that passed through all blocks
+	// Partial counts calls of ExtendFrom, which begin above the embedding.
+	Partial int64 `json:"partial"`
 }
 
 // New returns a Runner of m. Programs are compiled when first needed; as many as there are processors are kept.
@@ -42,6 +46,11 @@ func New(m *model.Model) *Runner {
 	r := &Runner{m: m}
 	r.programs.build, r.programs.keep = m.NewProgram, runtime.GOMAXPROCS(0)
 	r.heads.build, r.heads.keep = m.NewHead, runtime.GOMAXPROCS(0)
+	r.layers = make([]pool[*model.Program], m.Config().NLayers)
+	for l := range r.layers {
+		r.layers[l].build = func() (*model.Program, error) { return m.NewLayers(l, m.Config().NLayers) }
+		r.layers[l].keep = 1
+	}
 	return r
 }
 
@@ -49,7 +58,7 @@ func New(m *model.Model) *Runner {
 func (r *Runner) Model() *model.Model { return r.m }
 
 // Stats returns the counts so far. Logits and the lens count for nothing: they run no block.
-func (r *Runner) Stats() Stats { return Stats{r.passes.Load(), r.tokens.Load()} }
+func (r *Runner) Stats() Stats { return Stats{r.passes.Load(), r.tokens.Load(), r.partial.Load()} }
 
 // Logits applies the final norm and the unembedding to rows [n, d_model] and returns [n, d_vocab], the caller's. It
 // is the way all logits are made, the model's own and those of every lens row. A row's logits do not depend on the

@@ -12,6 +12,7 @@ type Session struct {
 	r     *Runner
 	cache *model.Cache
 	resid []int // by residual row: index of the site it is read at
+	lack  lack
 }
 
 // NewSession returns an empty sequence. It holds memory only as it grows.
@@ -59,12 +60,15 @@ func (s *Session) Truncate(n int) error {
 		return fmt.Errorf("cannot truncate to %d: the session has %d positions", n, s.Len())
 	}
 	s.cache.Truncate(n)
+	if n <= s.lack.at {
+		s.lack = lack{}
+	}
 	return nil
 }
 
 // Fork returns a session that has the same positions and goes on separately: a branch of the conversation, one run of a
 // sweep. Nothing is copied but, when the fork grows, the last few positions. Both may be used at the same time.
-func (s *Session) Fork() *Session { return &Session{s.r, s.cache.Fork(), s.resid} }
+func (s *Session) Fork() *Session { return &Session{s.r, s.cache.Fork(), s.resid, s.lack} }
 
 // Extend feeds ids as the positions from Len on and returns their residual rows. Hooks see and may edit this
 // pass; what they change in keys and values stays in the cache. ctx is looked at before each operation, so a
@@ -84,6 +88,9 @@ func (s *Session) Extend(ctx context.Context, ids []int, hooks ...Hook) (*Trace,
 		if id < 0 || id >= c.DVocab {
 			return nil, &TokenError{i, id, c.DVocab}
 		}
+	}
+	if s.lack.layer > 0 {
+		return nil, s.lack.err()
 	}
 	taps, err := s.r.taps(hooks, false, nil)
 	if err != nil {

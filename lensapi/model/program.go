@@ -33,14 +33,16 @@ type machine struct {
 // NewProgram builds and compiles the blocks; a millisecond or two.
 func (m *Model) NewProgram() (p *Program, err error) {
 	g := newGraph(m)
-	mc, err := g.compile(func() {
-		x := m.arch.embed(g)
-		for l := range m.cfg.NLayers {
-			g.prefix = fmt.Sprintf("blocks.%d.", l)
-			x = m.arch.block(g, l, x)
-		}
-	})
+	mc, err := g.compile(func() { m.blocks(g, m.arch.embed(g), 0, m.cfg.NLayers) })
 	return &Program{mc}, err
+}
+
+// blocks builds the layers first to end-1; x [T, d_model] enters the first.
+func (m *Model) blocks(g *graph, x node, first, end int) {
+	for l := first; l < end; l++ {
+		g.prefix = fmt.Sprintf("blocks.%d.", l)
+		x = m.arch.block(g, l, x)
+	}
 }
 
 // NewHead builds and compiles the final norm and the unembedding.
@@ -110,8 +112,15 @@ func (m *machine) exec(ctx context.Context) error {
 // nil. The caller has checked that there is an id, that each is in the vocabulary and that they fit the context.
 // ctx is looked at before every operation. After an error the cache is as before and the program unusable.
 func (p *Program) Run(ctx context.Context, ids []int, cache *Cache, taps []Tap) error {
+	p.run.ids = ids
+	defer func() { p.run.ids = nil }()
+	return p.feed(ctx, len(ids), cache, taps)
+}
+
+// feed runs n positions.
+func (p *Program) feed(ctx context.Context, n int, cache *Cache, taps []Tap) error {
 	r := p.run
-	r.ids, r.rows, r.cache, r.start, r.taps = ids, len(ids), cache, cache.Len(), taps
+	r.rows, r.cache, r.start, r.taps = n, cache, cache.Len(), taps
 	if r.rows == 0 || r.start+r.rows > p.cfg.NCtx {
 		return fmt.Errorf("%d positions after %d do not fit the context of %d", r.rows, r.start, p.cfg.NCtx)
 	}
@@ -119,11 +128,11 @@ func (p *Program) Run(ctx context.Context, ids []int, cache *Cache, taps []Tap) 
 		r.angles[i] = rotary.Angles(r.angles[i][:0], r.start, r.rows)
 	}
 	cache.reserve(r.start + r.rows)
-	defer func() { r.ids, r.cache = nil, nil }()
+	defer func() { r.cache = nil }()
 	if err := p.exec(ctx); err != nil {
 		return err
 	}
-	cache.length += len(ids)
+	cache.length += n
 	return nil
 }
 

@@ -29,6 +29,9 @@ type cli struct {
 	Lens      lensCmd          `cmd:"" help:"Show the logit lens of a prompt."`
 	Track     trackCmd         `cmd:"" help:"Follow tokens through the rows of a prompt."`
 	Attribute attributeCmd     `cmd:"" help:"Say which layers, heads and neurons add to a logit."`
+	Attention attentionCmd     `cmd:"" help:"Show where each head looks."`
+	Heads     headsCmd         `cmd:"" help:"Score heads on random tokens that come twice: previous-token, duplicate-token, induction."`
+	Patch     patchCmd         `cmd:"" help:"Patch activations of one prompt into another, layer by position or by head."`
 	Kernel    kernelCmd        `cmd:"" help:"Serve a Jupyter front end; Jupyter itself calls this."`
 	Install   installCmd       `cmd:"" help:"Tell Jupyter about this kernel."`
 	Uninstall uninstallCmd     `cmd:"" help:"Take this kernel out of Jupyter."`

@@ -12,13 +12,18 @@ import (
 	"github.com/gopherlens/gopherlens/plots"
 )
 
-// input is a prompt for a model, and what is written of the result.
+// input is a prompt for a model.
 type input struct {
 	Model  string  `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
 	Prompt *string `xor:"in" required:"" help:"Text to read." placeholder:"TEXT"`
 	IDs    *string `xor:"in" required:"" name:"ids" help:"Token ids to read, fed as they are." placeholder:"1,2,3"`
 	BOS    string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompt: auto (as the checkpoint's tokenizer does), yes, no."`
 
+	outputs
+}
+
+// outputs say what is written of a result.
+type outputs struct {
 	JSON bool `name:"json" help:"Print one JSON object (lensapi/API.md) in place of the table."`
 	PNG  path `name:"png" help:"Write the picture." placeholder:"FILE"`
 }
@@ -56,8 +61,8 @@ func (in *input) look(e *env, f func(m *lens.Model, ids []int) (result, error)) 
 }
 
 // show writes a result as it was asked for.
-func (in *input) show(e *env, r result) error {
-	if in.PNG != "" {
+func (out *outputs) show(e *env, r result) error {
+	if out.PNG != "" {
 		fig, err := r.Chart()
 		if err != nil {
 			return err
@@ -66,16 +71,16 @@ func (in *input) show(e *env, r result) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(string(in.PNG), png, 0o644); err != nil {
+		if err := os.WriteFile(string(out.PNG), png, 0o644); err != nil {
 			return err
 		}
 	}
 	switch {
-	case in.JSON:
+	case out.JSON:
 		enc := json.NewEncoder(e.stdout)
 		enc.SetEscapeHTML(false)
 		return enc.Encode(r)
-	case in.PNG == "":
+	case out.PNG == "":
 		_, err := fmt.Fprint(e.stdout, r)
 		return err
 	}
@@ -139,6 +144,72 @@ func (c *attributeCmd) Run(e *env) error {
 		}
 		return m.AttributeIDs(e.ctx, ids, c.Position, target, lens.AttributionOptions{ValueBiasApart: c.BiasApart, CentredUnembedding: c.Centred, NoNorm: c.NoNorm})
 	})
+}
+
+type attentionCmd struct {
+	input
+	Layer    []int  `help:"Layer, may be repeated. Default: all." placeholder:"N"`
+	Weighted bool   `help:"With weights times the length of what each value adds (in --json)."`
+	Rows     string `enum:"fresh,stored" default:"fresh" help:"fresh: from a pass; stored: from the cache's rows, without one."`
+}
+
+func (c *attentionCmd) Run(e *env) error {
+	return c.look(e, func(m *lens.Model, ids []int) (result, error) {
+		return m.AttentionIDs(e.ctx, ids, lens.AttentionOptions{Layers: c.Layer, Weighted: c.Weighted, Rows: lens.RowSource(c.Rows)})
+	})
+}
+
+type headsCmd struct {
+	outputs
+	Model  string `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
+	Length int    `default:"0" help:"Random tokens before they are repeated. Default: 32, less where the context is short."`
+	Texts  int    `default:"4" help:"Texts to average over, 1 to 100."`
+	Seed   uint64 `help:"Seed of the tokens."`
+}
+
+func (c *headsCmd) Run(e *env) error {
+	m, err := lens.Load(c.Model)
+	if err != nil {
+		return usage(err)
+	}
+	defer m.Close()
+	s, err := m.HeadScores(e.ctx, lens.HeadScoreOptions{Length: c.Length, Texts: c.Texts, Seed: c.Seed})
+	if err != nil {
+		return usage(err)
+	}
+	return c.show(e, s)
+}
+
+type patchCmd struct {
+	outputs
+	Model     string `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
+	Clean     string `required:"" help:"Prompt whose answer is right." placeholder:"TEXT"`
+	Corrupted string `required:"" help:"Prompt with as many tokens whose answer is another." placeholder:"TEXT"`
+	Token     string `required:"" help:"Token whose logit is looked at, as text (\" Paris\") or id:123." placeholder:"TOKEN"`
+	Against   string `help:"Token whose logit is subtracted." placeholder:"TOKEN"`
+	Site      string `default:"resid_pre" help:"What is patched: resid_pre, resid_mid, resid_post, attn_out, mlp_out, q, k, v, z, pattern, pre, post."`
+	Heads     bool   `help:"Sweep layers by heads in place of layers by positions."`
+	Noising   bool   `help:"Put values of the corrupted run into the clean one, in place of the other way round."`
+	Layer     []int  `help:"Layer, may be repeated. Default: all." placeholder:"N"`
+	BOS       string `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompts."`
+}
+
+func (c *patchCmd) Run(e *env) error {
+	m, err := lens.Load(c.Model)
+	if err != nil {
+		return usage(err)
+	}
+	defer m.Close()
+	target, err := parseTarget(m, c.Token, c.Against)
+	if err != nil {
+		return usage(err)
+	}
+	s, err := m.Patch(e.ctx, c.Clean, c.Corrupted, target, lens.PatchOptions{Site: c.Site, ByHead: c.Heads, Noising: c.Noising, Layers: c.Layer, BOS: lens.BOS(c.BOS),
+		Progress: lens.PrintProgress(e.stderr)})
+	if s == nil {
+		return usage(err)
+	}
+	return errors.Join(usage(err), c.show(e, s)) // interrupted, it shows the part that is done
 }
 
 // parseTarget reads a target: a token, and one against it or "".

@@ -162,6 +162,9 @@ func TestUnusableArguments(t *testing.T) {
 		{"track", "--prompt", "a", "--token", "id:x"},
 		{"attribute", "--prompt", "a", "--token", "id:99999"},
 		{"attribute", "--prompt", "a", "--token", "a", "--position", "7"},
+		{"attention", "--prompt", "a", "--layer", "9"},
+		{"heads", "--length", "1"},
+		{"patch", "--clean", "a", "--corrupted", "a b", "--token", "a"},
 		{"lens", "--prompt", "a", "--top", "0x"},
 		{"lens", "--prompt", "a", "--top", "-3"},
 		{"lens", "--prompt", "a", "--top", "0"},
@@ -319,5 +322,26 @@ func TestTrackAndAttribute(t *testing.T) {
 	}
 	if b, err := os.ReadFile(png); err != nil || !strings.HasPrefix(string(b), "\x89PNG") {
 		t.Errorf("no picture: %v", err)
+	}
+}
+
+func TestAttentionHeadsAndPatch(t *testing.T) {
+	code, out, errs := gopherlens(t, "attention", "--prompt", "The capital of France is", "--layer", "1", "--weighted", "--json")
+	var a lens.Attention
+	if err := json.Unmarshal([]byte(out), &a); err != nil || code != exitOK || len(a.Pattern) != 1 || len(a.Weighted[0]) != 4 {
+		t.Errorf("status %d, %v\n%s", code, err, errs)
+	}
+	if code, out, errs := gopherlens(t, "heads", "--length", "8", "--texts", "1"); code != exitOK || !strings.Contains(out, "Induction heads") {
+		t.Errorf("status %d\n%s%s", code, out, errs)
+	}
+	png := filepath.Join(t.TempDir(), "p.png")
+	code, out, errs = gopherlens(t, "patch", "--clean", "The capital of France is", "--corrupted", "The capital of Italy is", "--token", " Paris", "--against", " Rome",
+		"--site", "z", "--heads", "--json", "--png", png)
+	var s lens.Sweep
+	if err := json.Unmarshal([]byte(out), &s); err != nil || code != exitOK || s.Done != 24 || s.CleanValue < 3 || s.Corrupt > -3 || !strings.Contains(errs, "24 of 24 runs") {
+		t.Errorf("status %d, %v, %+v\n%s", code, err, s, errs)
+	}
+	if _, err := os.Stat(png); err != nil {
+		t.Error(err)
 	}
 }
