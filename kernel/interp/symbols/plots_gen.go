@@ -37,6 +37,7 @@ func init() {
 				"Heatmap":       reflect.TypeOf((*q.Heatmap)(nil)).Elem(),
 				"Lines":         reflect.TypeOf((*q.Lines)(nil)).Elem(),
 				"Matrix":        reflect.TypeOf((*q.Matrix)(nil)).Elem(),
+				"Patterns":      reflect.TypeOf((*q.Patterns)(nil)).Elem(),
 				"Prediction":    reflect.TypeOf((*q.Prediction)(nil)).Elem(),
 				"PredictionRow": reflect.TypeOf((*q.PredictionRow)(nil)).Elem(),
 				"Predictions":   reflect.TypeOf((*q.Predictions)(nil)).Elem(),
