@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goplus/ixgo"
+	"github.com/visualfc/funcval"
 	"golang.org/x/tools/go/ssa"
 )
 
@@ -139,7 +140,7 @@ func (s *Session) load(u *unit, r *run) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.prepare(in); err != nil {
+	if err := s.prepare(in, u); err != nil {
 		return err
 	}
 	u.interp = in
@@ -322,10 +323,7 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 	}
 	shown := r.shown
 	c.RegisterExternal(runtimePkg+".Show", func(v ...any) { *shown = v })
-	mine := declaredNames(u.own)
-	for n := range declaredNames(u.inherit) {
-		mine[n] = true
-	}
+	mine := redeclared(u)
 	for n, f := range s.funcs {
 		if !mine[n] {
 			c.RegisterExternal("main."+n, f)
@@ -334,11 +332,20 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 	return c
 }
 
+// redeclared are the names that the unit declares or compiles again.
+func redeclared(u *unit) map[string]bool {
+	mine := declaredNames(u.own)
+	for n := range declaredNames(u.inherit) {
+		mine[n] = true
+	}
+	return mine
+}
+
 // prepare reaches two fields of the interpreter that have no accessor. Without
 // the first, a panic in a goroutine would stay unreported (it is contained
 // either way); without the second, interface calls of other cells' types would
 // not be possible.
-func (s *Session) prepare(in *ixgo.Interp) error {
+func (s *Session) prepare(in *ixgo.Interp, u *unit) error {
 	ch, ok1 := hidden(in, "cherror").(*chan ixgo.PanicError)
 	sets, ok2 := hidden(in, "msets").(*methodSets)
 	if !ok1 || !ok2 {
@@ -356,7 +363,7 @@ func (s *Session) prepare(in *ixgo.Interp) error {
 		}
 	}
 	s.ld.share(sets)
-	return nil
+	return s.replaceInstrs(in, sets, redeclared(u))
 }
 
 // learn takes from a new interpreter where variables live, what types became
@@ -395,6 +402,9 @@ func (s *Session) learn(u *unit, main *ssa.Package, in *ixgo.Interp) error {
 			f, ok := in.GetFunc(n)
 			if !ok {
 				return fmt.Errorf("internal error: no code for %s", n)
+			}
+			if v, made := funcval.Get(f); made == 1 {
+				funcValueCode.Store(v.Fn)
 			}
 			u.funcs[n] = f
 		}

@@ -84,9 +84,6 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 	if len(errs) > 0 {
 		return s.recheck(a, src, errs, dropped)
 	}
-	if fail := s.unsupported(u); fail != nil {
-		return nil, false, fail
-	}
 	if u.keepLayout(s, a) {
 		return nil, true, nil
 	}
@@ -323,7 +320,10 @@ func (s *Session) orderRuns(u *unit, src *source) {
 		}
 	}
 	body := cellFunc(u).Body.List
-	skip := len(entryChecks())
+	skip := 0
+	for skip < len(body) && !body[skip].Pos().IsValid() { // the checks
+		skip++
+	}
 	for _, r := range src.runs {
 		part := body[skip+r[0] : skip+r[1]]
 		sort.SliceStable(part, func(i, j int) bool { return stmtRank(u, rank, part[i]) < stmtRank(u, rank, part[j]) })
@@ -341,35 +341,6 @@ func stmtRank(u *unit, rank map[types.Object]int, st ast.Stmt) int {
 		}
 	}
 	return 0
-}
-
-// unsupported finds what type-checks but what the interpreter would get wrong
-// without a word: ixgo v1.1.1 drops a defer in the body of a range over a
-// function.
-func (s *Session) unsupported(u *unit) []diagnostic {
-	var out []diagnostic
-	var inBody func(n ast.Node) bool
-	inBody = func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.FuncLit:
-			return false
-		case *ast.DeferStmt:
-			out = append(out, diagnostic{s.base.FileSet.Position(n.Pos()),
-				"defer in the body of a range over a function does not work in a cell; put it into a function of its own"})
-		}
-		return true
-	}
-	ast.Inspect(u.syntax, func(n ast.Node) bool {
-		if r, ok := n.(*ast.RangeStmt); ok {
-			if t := u.info.TypeOf(r.X); t != nil {
-				if _, ok := t.Underlying().(*types.Signature); ok {
-					ast.Inspect(r.Body, inBody)
-				}
-			}
-		}
-		return true
-	})
-	return out
 }
 
 func cellFunc(u *unit) *ast.FuncDecl {

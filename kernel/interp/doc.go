@@ -57,12 +57,12 @@
 //
 // # Known limits of the interpreter (ixgo v1.1.1)
 //
-// A defer in the body of a range over a function is refused. Two goroutines
-// that call a method of different compiled types through one interface call
-// may, very rarely, meet each other's method. Values of generic types are
-// interpreted; heavy numbers belong into calls of lens or gonum. Calls into
-// functions and methods of earlier cells go through reflection, about a
-// microsecond each. os.Exit parks its goroutine for good.
+// Heavy numbers belong into calls of lens or gonum: interpreted loops are tens of
+// times slower than compiled ones. Some of its instructions are replaced by ours
+// (engine.go, ops.go, calls.go, defers.go), as are the entry points of promoted
+// methods (methods.go) and the order of phis (phi.go); that reaches into its
+// types, whose layout is checked when a session starts. os.Exit parks its
+// goroutine for good.
 //
 // What it leaves to others: the protocol, rendering of values (package
 // kernel), and what lens, plots and cache do.

@@ -36,10 +36,10 @@ func instrument(f *ast.File, shadowed func(string) bool) {
 			n.Body.List = append([]ast.Stmt{loopCheck()}, n.Body.List...)
 		case *ast.FuncDecl:
 			if n.Body != nil {
-				n.Body.List = append(entryChecks(), n.Body.List...)
+				enterFunction(n.Body)
 			}
 		case *ast.FuncLit:
-			n.Body.List = append(entryChecks(), n.Body.List...)
+			enterFunction(n.Body)
 		case *ast.BlockStmt:
 			n.List = checkGotos(n.List, gotos)
 		case *ast.CaseClause:
@@ -59,34 +59,45 @@ func runtimeCall(name string) ast.Stmt {
 	return &ast.ExprStmt{X: &ast.CallExpr{Fun: runtimeSel(name)}}
 }
 
-func intLit(v string) ast.Expr { return &ast.BasicLit{Kind: token.INT, Value: v} }
+// loopCheck is `cell__.Check()`, for which the engine has one instruction.
+func loopCheck() ast.Stmt { return runtimeCall("Check") }
 
-// loopCheck is `if cell__.Stop != 0 { cell__.Halt() }`.
-func loopCheck() ast.Stmt {
-	if raceEnabled {
-		return runtimeCall("Check")
+// enterFunction puts the checks at the head of a function. Where a loop's body
+// defers, it also adds a defer statement that does nothing: if the loop ranges
+// over a function, that is the only one of the function itself, and without it
+// go/ssa does not run any when the function returns.
+func enterFunction(body *ast.BlockStmt) {
+	list := entryChecks()
+	if defersInRange(body) {
+		list = append(list, &ast.DeferStmt{Call: runtimeCall("Nothing").(*ast.ExprStmt).X.(*ast.CallExpr)})
 	}
-	return &ast.IfStmt{
-		Cond: &ast.BinaryExpr{X: runtimeSel("Stop"), Op: token.NEQ, Y: intLit("0")},
-		Body: &ast.BlockStmt{List: []ast.Stmt{runtimeCall("Halt")}},
-	}
+	body.List = append(list, body.List...)
 }
 
-// entryChecks is `cell__.Calls--; if cell__.Calls < 0 { cell__.Enter() }`.
-// Goroutines share the counter without synchronising; a lost count only moves
-// the next look by a call or two.
-func entryChecks() []ast.Stmt {
-	if raceEnabled {
-		return []ast.Stmt{runtimeCall("Count")}
+func defersInRange(body *ast.BlockStmt) bool {
+	found := false
+	loops := 0
+	var visit func(n ast.Node) bool
+	visit = func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.RangeStmt:
+			loops++
+			ast.Inspect(n.Body, visit)
+			loops--
+			return false
+		case *ast.DeferStmt:
+			found = found || loops > 0
+		}
+		return true
 	}
-	return []ast.Stmt{
-		&ast.IncDecStmt{X: runtimeSel("Calls"), Tok: token.DEC},
-		&ast.IfStmt{
-			Cond: &ast.BinaryExpr{X: runtimeSel("Calls"), Op: token.LSS, Y: intLit("0")},
-			Body: &ast.BlockStmt{List: []ast.Stmt{runtimeCall("Enter")}},
-		},
-	}
+	ast.Inspect(body, visit)
+	return found
 }
+
+// entryChecks is `cell__.Enter()`.
+func entryChecks() []ast.Stmt { return []ast.Stmt{runtimeCall("Enter")} }
 
 // checkGotos puts a check in front of every goto: a loop may be made of them.
 func checkGotos(list []ast.Stmt, done map[*ast.BranchStmt]bool) []ast.Stmt {

@@ -30,6 +30,7 @@ type loader struct {
 	fence   atomic.Int64
 
 	repaired map[reflect.Type]bool // types whose method tables were made right
+	code     map[reflect.Type]map[string]*function
 }
 
 // methodSets are the methods that an interpreter has code for. A type that is
@@ -42,7 +43,7 @@ type methodSets = map[reflect.Type]map[string]*ssa.Function
 // became interface{ Error() string }, and so it stayed for the whole cell,
 // whose functions compiled code then refused.
 func newLoader(base ixgo.Loader) *loader {
-	l := &loader{base: base, rev: map[reflect.Type]types.Type{}, pkgs: map[string]*ixgo.Package{}, methods: map[reflect.Type]bool{}, repaired: map[reflect.Type]bool{}}
+	l := &loader{base: base, rev: map[reflect.Type]types.Type{}, pkgs: map[string]*ixgo.Package{}, methods: map[reflect.Type]bool{}, repaired: map[reflect.Type]bool{}, code: map[reflect.Type]map[string]*function{}}
 	l.fwd.Set(types.Universe.Lookup("error").Type(), reflect.TypeFor[error]())
 	return l
 }
@@ -159,6 +160,34 @@ func (l *loader) share(own *methodSets) {
 		}
 	}
 	l.tables = append(l.tables, own)
+}
+
+// readSets is the table as it is now; share may replace it meanwhile.
+//
+//go:norace
+func readSets(table *methodSets) methodSets { return *table }
+
+// addCode records the interpreted methods of an interpreter's types.
+func (l *loader) addCode(sets methodSets, funcs map[*ssa.Function]*function) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for t, set := range sets {
+		for name, f := range set {
+			if fn := funcs[f]; fn != nil {
+				if l.code[t] == nil {
+					l.code[t] = map[string]*function{}
+				}
+				l.code[t][name] = fn
+			}
+		}
+	}
+}
+
+// methodCode is the interpreted method name of t, nil if there is none.
+func (l *loader) methodCode(t reflect.Type, name string) *function {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.code[t][name]
 }
 
 //go:norace

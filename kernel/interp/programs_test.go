@@ -20,9 +20,6 @@ func TestPrograms(t *testing.T) {
 	shared := newSession(t)
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".go"), func(t *testing.T) {
-			if raceEnabled && strings.HasSuffix(f, "concurrency.go") {
-				t.Skip("ixgo v1.1.1 keeps the method an instruction found last in a variable that goroutines share")
-			}
 			src, err := os.ReadFile(f)
 			if err != nil {
 				t.Fatal(err)

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/gopherlens/gopherlens/kernel"
 	"github.com/goplus/ixgo"
+	"golang.org/x/tools/go/ssa"
 )
 
 // abandonAfter is how long an interrupted cell may take to stop. It is much
@@ -68,7 +70,15 @@ func (s *Session) execute(ctx context.Context, u *unit, r *run) (any, error) {
 func (s *Session) runCell(u *unit) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = escaped{p}
+			err = crash{value: p}
+		}
+		if err != nil {
+			c, ok := err.(crash)
+			if !ok {
+				c = crash{value: err}
+			}
+			c.site = s.takeSite(thisGoroutine())
+			err = c
 		}
 	}()
 	if err := u.interp.RunInit(); err != nil {
@@ -78,10 +88,14 @@ func (s *Session) runCell(u *unit) (err error) {
 	return err
 }
 
-// escaped carries a panic value as an error.
-type escaped struct{ value any }
+// crash is a panic value, or what the interpreter made of one, and where it
+// came from.
+type crash struct {
+	value any
+	site  panicSite
+}
 
-func (e escaped) Error() string { return panicText(e.value) }
+func (e crash) Error() string { return panicText(e.value) }
 
 // wait returns when the cell has ended, was interrupted, exited, or lost a
 // goroutine to a panic.
@@ -147,15 +161,15 @@ func (s *Session) failure(r *run, err error) error {
 		return nil
 	}
 	var v any = err
-	if e, ok := err.(escaped); ok {
-		v = e.value
+	var site panicSite
+	if c, ok := err.(crash); ok {
+		v, site = c.value, c.site
 	}
 	v, stack := panicValue(v)
 	if _, ok := v.(halt); ok {
 		return stopped("")
 	}
-	frames, names := stackOf(stack)
-	frames, names = withSite(s.panickedAt(stack), frames, names, "cell")
+	frames, names := site.trace(stack)
 	return runtimeFailure(r.file, v, frames, names, "")
 }
 
@@ -165,8 +179,7 @@ func goroutinePanic(p ixgo.PanicError, at panicSite) *kernel.EvalError {
 	if _, ok := v.(halt); ok {
 		return nil
 	}
-	frames, names := stackOf(stack)
-	frames, names = withSite(at, frames, names, "goroutine")
+	frames, names := at.trace(stack)
 	file := ""
 	if len(frames) > 0 {
 		file = frames[0].file
@@ -174,12 +187,12 @@ func goroutinePanic(p ixgo.PanicError, at panicSite) *kernel.EvalError {
 	return runtimeFailure(file, v, frames, names, "in a goroutine")
 }
 
-// withSite puts the place of the panic first, if the stack does not start there.
-func withSite(at panicSite, frames []place, names []string, name string) ([]place, []string) {
-	if at.line == 0 || len(frames) > 0 && frames[0] == at.place {
-		return frames, names
+// trace is the way to the panic, as noted, else as the interpreter wrote it.
+func (p panicSite) trace(stack []byte) ([]place, []string) {
+	if len(p.frames) > 0 {
+		return p.frames, p.names
 	}
-	return append([]place{at.place}, frames...), append([]string{name}, names...)
+	return stackOf(stack)
 }
 
 // watch takes the panics of goroutines until the session is closed. One that
@@ -269,21 +282,31 @@ var containers = func() [][]byte {
 	}
 }()
 
-// panicSite is where a goroutine last panicked, and whose it is.
+// panicSite is where a goroutine last panicked, through which calls, and whose
+// it is.
 type panicSite struct {
-	place
-	io *cellIO
+	frames []place // innermost first
+	names  []string
+	io     *cellIO
+	seq    int64
 }
 
 // onPanic notes where a goroutine panics. The interpreter calls it on that
 // goroutine, for panics that are recovered later too.
 func (s *Session) onPanic(info *ixgo.PanicInfo) {
-	pos := info.Position()
-	if !pos.IsValid() || !strings.HasPrefix(pos.Filename, "In[") {
-		return
+	if _, again := info.Error.(ixgo.FatalError); !again && info.Frame != nil {
+		s.notePanic((*frame)(unsafe.Pointer(info.Frame)), nil)
 	}
+}
+
+// notePanic notes that fr panics at the instruction.
+func (s *Session) notePanic(fr *frame, at ssa.Instruction) {
+	frames, names := s.framesOf(fr, at)
+	s.setSite(panicSite{frames, names, ofGoroutine(), s.noted.Add(1)})
+}
+
+func (s *Session) setSite(site panicSite) {
 	id := thisGoroutine()
-	site := panicSite{place{pos.Filename, pos.Line}, ofGoroutine()}
 	s.posMu.Lock()
 	defer s.posMu.Unlock()
 	if len(s.positions) > 1000 {
@@ -292,10 +315,24 @@ func (s *Session) onPanic(info *ixgo.PanicInfo) {
 	s.positions[id] = site
 }
 
+// passPanic notes that a panic leaves compiled code that fr called, behind what
+// was noted of the same panic since before.
+func (s *Session) passPanic(fr *frame, at ssa.Instruction, before int64) {
+	site := s.takeSite(thisGoroutine())
+	if site.seq <= before {
+		s.notePanic(fr, at)
+		return
+	}
+	frames, names := s.framesOf(fr, at)
+	site.frames, site.names = append(site.frames, frames...), append(site.names, names...)
+	s.setSite(site)
+}
+
 // panickedAt is where the goroutine that wrote the stack panicked; the zero
 // site when it is not known.
-func (s *Session) panickedAt(stack []byte) panicSite {
-	id := goroutineID(stack)
+func (s *Session) panickedAt(stack []byte) panicSite { return s.takeSite(goroutineID(stack)) }
+
+func (s *Session) takeSite(id string) panicSite {
 	s.posMu.Lock()
 	defer s.posMu.Unlock()
 	p := s.positions[id]

@@ -59,30 +59,26 @@ func (s *Session) stopCheck() {
 	}
 }
 
+// enterCall counts calls. Goroutines share the counter without synchronising; a
+// lost count only moves the next look by a call or two.
+//
+//go:norace
 func (s *Session) enterCall() {
-	s.calls = callsBetweenLooks
-	s.stopCheck()
-	checkDepth()
-}
-
-// countCall stands for the inline countdown in programs under the race
-// detector.
-func (s *Session) countCall() {
-	if n := atomic.AddInt64(&s.raceCalls, 1); n%callsBetweenLooks == 0 {
+	if s.calls--; s.calls < 0 {
+		s.calls = callsBetweenLooks
+		s.stopCheck()
 		checkDepth()
 	}
-	s.stopCheck()
 }
 
 // registerRuntime makes the package that compiled cells call known to ixgo;
 // what its names stand for is set per session and cell.
 func registerRuntime() {
 	none := func() {}
-	var stop, calls int32
 	ixgo.RegisterPackage(&ixgo.Package{
 		Name: "cell", Path: runtimePkg, Deps: map[string]string{},
 		Interfaces: map[string]reflect.Type{}, NamedTypes: map[string]reflect.Type{}, AliasTypes: map[string]reflect.Type{},
-		Vars: map[string]reflect.Value{"Stop": reflect.ValueOf(&stop), "Calls": reflect.ValueOf(&calls)},
+		Vars: map[string]reflect.Value{},
 		Funcs: map[string]reflect.Value{
 			"Show":    reflect.ValueOf(func(...any) {}),
 			"Display": reflect.ValueOf(func(any) {}), "Page": reflect.ValueOf(func(any) {}), "ClearOutput": reflect.ValueOf(func(bool) {}),
@@ -90,7 +86,7 @@ func registerRuntime() {
 			"Input": reflect.ValueOf(func(string, bool) (string, error) { return "", nil }),
 			"Print": reflect.ValueOf(func(...any) {}), "Println": reflect.ValueOf(func(...any) {}),
 			"Context": reflect.ValueOf(func() context.Context { return nil }),
-			"Halt":    reflect.ValueOf(none), "Check": reflect.ValueOf(none), "Enter": reflect.ValueOf(none), "Count": reflect.ValueOf(none),
+			"Check":   reflect.ValueOf(none), "Enter": reflect.ValueOf(none), "Nothing": reflect.ValueOf(none),
 		},
 		TypedConsts: map[string]ixgo.TypedConst{}, UntypedConsts: map[string]ixgo.UntypedConst{},
 	})
@@ -100,10 +96,8 @@ func registerRuntime() {
 // program of its own, by the name the interpreter looks them up with.
 func (s *Session) overrides() map[string]any {
 	m := map[string]any{
-		runtimePkg + ".Halt":    s.halt,
 		runtimePkg + ".Check":   s.stopCheck,
 		runtimePkg + ".Enter":   s.enterCall,
-		runtimePkg + ".Count":   s.countCall,
 		runtimePkg + ".Print":   func(a ...any) { s.printErr(builtinPrint(false, a)) },
 		runtimePkg + ".Println": func(a ...any) { s.printErr(builtinPrint(true, a)) },
 

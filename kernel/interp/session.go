@@ -44,11 +44,11 @@ type Session struct {
 	stop      int32                  // not 0 while a cell is being stopped; read by compiled code
 	stopping  atomic.Pointer[cellIO] // the cell that stop is meant for
 	calls     int32
-	raceCalls int64
 	running   atomic.Pointer[run]
 	latest    atomic.Pointer[cellIO]
 	posMu     sync.Mutex
 	positions map[string]panicSite // where each goroutine last panicked
+	noted     atomic.Int64
 	panics    chan ixgo.PanicError
 	done      chan struct{}
 
@@ -103,7 +103,6 @@ func New() (*Session, error) {
 	}
 	go s.watch()
 	s.hooks = s.overrides()
-	s.ld.install(runtimePkg, map[string]reflect.Value{"Stop": reflect.ValueOf(&s.stop), "Calls": reflect.ValueOf(&s.calls)})
 	if _, err := s.importer().Import("os"); err != nil {
 		s.Close()
 		return nil, err

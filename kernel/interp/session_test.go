@@ -122,7 +122,8 @@ func TestTracebackShowsTheLine(t *testing.T) {
 	if !errors.As(out.err, &e) {
 		t.Fatal(out.err)
 	}
-	if text := strings.Join(e.Traceback, "\n"); !strings.Contains(text, "In[3]:2: panic: runtime error: integer divide by zero") {
+	if text := strings.Join(e.Traceback, "\n"); !strings.Contains(text, "In[2]:2: panic: runtime error: integer divide by zero") ||
+		!strings.HasSuffix(text, "    In[2]:2 in inner\n    In[2]:5 in outer\n    In[3]:2 in cell") {
 		t.Errorf("\n%s", text)
 	}
 	var many strings.Builder
