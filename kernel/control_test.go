@@ -171,28 +171,6 @@ func TestBusyIdle(t *testing.T) {
 	}
 }
 
-func TestCommOpen(t *testing.T) {
-	s := kerneltest.Start(t, cells{})
-	closed := make(chan string, 1)
-	s.Client.Tap(func(_ wire.Channel, m *wire.Message) {
-		if m.Header.MsgType == wire.CommClose {
-			closed <- content[wire.CommContent](t, m).CommID
-		}
-	})
-	m, _ := s.Client.NewMessage(wire.CommOpen, map[string]any{"comm_id": "c1", "target_name": "nobody", "data": map[string]any{}})
-	if err := s.Client.Send(wire.Shell, m); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case id := <-closed:
-		if id != "c1" {
-			t.Errorf("closed %q", id)
-		}
-	case <-time.After(5 * time.Second):
-		t.Error("a comm for an unknown target was not closed")
-	}
-}
-
 // TestControlWhileBusy: a cell does not block control or the heartbeat.
 func TestControlWhileBusy(t *testing.T) {
 	done := make(chan struct{})

@@ -16,8 +16,10 @@ import (
 type handler struct {
 	reply string
 	run   func(*Kernel, *request) any
-	// evaluates is set on what calls the Evaluator; only the shell lane may.
+	// evaluates is set on what calls user code; only the shell channel may.
 	evaluates bool
+	// controls is set on what only the control channel may ask.
+	controls bool
 }
 
 func handlers(msgType string) (handler, bool) {
@@ -39,10 +41,15 @@ func handlers(msgType string) (handler, bool) {
 	case wire.CommInfoRequest:
 		return handler{reply: wire.CommInfoReply, run: (*Kernel).commInfo}, true
 	case wire.CommOpen:
-		return handler{run: (*Kernel).commOpen}, true
+		return handler{run: (*Kernel).commOpen, evaluates: true}, true
 	case wire.CommMsg, wire.CommClose:
-		// No comm is ever open, and the protocol says to ignore unknown ones.
-		return handler{run: func(*Kernel, *request) any { return nil }}, true
+		return handler{run: (*Kernel).commMsg, evaluates: true}, true
+	case wire.CreateSubshellRequest:
+		return handler{reply: wire.CreateSubshellReply, run: (*Kernel).createSubshell, controls: true}, true
+	case wire.DeleteSubshellRequest:
+		return handler{reply: wire.DeleteSubshellReply, run: (*Kernel).deleteSubshell, controls: true}, true
+	case wire.ListSubshellRequest:
+		return handler{reply: wire.ListSubshellReply, run: (*Kernel).listSubshells, controls: true}, true
 	case wire.InterruptRequest:
 		return handler{reply: wire.InterruptReply, run: (*Kernel).interrupt}, true
 	case wire.ShutdownRequest:
@@ -60,9 +67,8 @@ func (k *Kernel) handle(r *request) {
 	if r.channel == wire.Shell {
 		ctx, cancel := context.WithCancelCause(k.ctx)
 		defer cancel(nil)
-		r.ctx = ctx
-		k.setInterrupt(cancel)
-		defer k.setInterrupt(nil)
+		r.ctx, r.cancel = ctx, cancel
+		defer k.interruptible(cancel)()
 	}
 	k.publish(wire.Status, r.msg.HeaderJSON(), wire.StatusContent{ExecutionState: wire.StateBusy})
 	k.answer(r)
@@ -72,10 +78,17 @@ func (k *Kernel) handle(r *request) {
 	}
 }
 
-func (k *Kernel) setInterrupt(cancel context.CancelCauseFunc) {
+// interruptible lets interrupts call cancel until done is called.
+func (k *Kernel) interruptible(cancel context.CancelCauseFunc) (done func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.interruptRunning = cancel
+	key := new(byte)
+	k.running[key] = cancel
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		delete(k.running, key)
+	}
 }
 
 func (k *Kernel) answer(r *request) {
@@ -83,14 +96,26 @@ func (k *Kernel) answer(r *request) {
 	request, isRequest := strings.CutSuffix(r.msg.Header.MsgType, "_request")
 	switch {
 	case r.aborted:
-		k.reply(r, h.reply, wire.Failure{Status: wire.StatusAborted})
+		if known && h.reply != "" {
+			k.reply(r, h.reply, wire.Failure{Status: wire.StatusAborted})
+		}
+	case r.lost:
+		if isRequest {
+			k.reply(r, request+"_reply", failure("UnknownSubshell", fmt.Sprintf("there is no subshell %q", r.msg.Header.SubshellID)))
+		}
 	case !known && isRequest:
 		// A client that waits for an answer it never gets hangs.
 		k.reply(r, request+"_reply", failure("UnsupportedRequest", fmt.Sprintf("%s is not supported", r.msg.Header.MsgType)))
 	case !known:
 		k.cfg.Log.Warn("ignored a message of unknown type", "type", r.msg.Header.MsgType)
-	case h.evaluates && r.channel != wire.Shell:
-		k.reply(r, h.reply, failure("WrongChannel", fmt.Sprintf("%s belongs on the shell channel, not on %s", r.msg.Header.MsgType, r.channel)))
+	case h.evaluates && r.channel != wire.Shell, h.controls && r.channel != wire.Control:
+		right := wire.Shell
+		if h.controls {
+			right = wire.Control
+		}
+		if h.reply != "" {
+			k.reply(r, h.reply, failure("WrongChannel", fmt.Sprintf("%s belongs on the %s channel, not on %s", r.msg.Header.MsgType, right, r.channel)))
+		}
 	default:
 		if content := k.guardHandler(h, r); h.reply != "" {
 			k.reply(r, h.reply, content)
@@ -144,9 +169,7 @@ func (k *Kernel) message(msgType string, parent json.RawMessage, content any) *w
 func (k *Kernel) reply(r *request, msgType string, content any) {
 	if f, ok := content.(wire.Failure); ok && msgType == wire.ExecuteReply {
 		c := wire.ExecuteReplyContent{Failure: f, Payload: []map[string]any{}, UserExpressions: map[string]wire.ExpressionData{}}
-		if r.channel == wire.Shell { // whose lane owns the count
-			c.ExecutionCount = k.count
-		}
+		c.ExecutionCount = int(k.count.Load())
 		content = c
 	}
 	m := k.message(msgType, r.msg.HeaderJSON(), content)
@@ -161,7 +184,10 @@ func (k *Kernel) reply(r *request, msgType string, content any) {
 
 // publish sends a message to every subscriber of iopub.
 func (k *Kernel) publish(msgType string, parent json.RawMessage, content any) {
-	m := k.message(msgType, parent, content)
-	m.Identities = [][]byte{[]byte("kernel." + k.session + "." + msgType)}
+	k.send(k.message(msgType, parent, content))
+}
+
+func (k *Kernel) send(m *wire.Message) {
+	m.Identities = [][]byte{[]byte("kernel." + k.session + "." + m.Header.MsgType)}
 	k.pub.Publish(m)
 }

@@ -19,8 +19,8 @@
 //
 // A Kernel owns its goroutines: Run returns when all of them have ended. One
 // cell runs at a time, in a goroutine of its own; requests on the control
-// channel are answered while it runs. Interrupt and Connection may be called
-// from any goroutine.
+// channel, and on the shell channel for a subshell, are answered while it runs.
+// Interrupt, Connection, RegisterComm and a Comm may be used from any goroutine.
 //
 // # Errors
 //

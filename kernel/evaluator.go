@@ -14,6 +14,8 @@ import (
 // Evaluator must survive that (its state may be shared, its internals not
 // corrupted).
 //
+// Complete, Inspect and Check may be called while a cell runs.
+//
 // A panic inside any method is recovered and reported as an error of the cell;
 // a panic in a goroutine that user code started cannot be recovered here.
 //
@@ -62,6 +64,8 @@ type Cell struct {
 	// "set_next_input", "text": ..., "replace": false}. It has no effect after
 	// the cell has ended.
 	Payload func(p map[string]any)
+	// OpenComm opens a comm to a target that the front end knows.
+	OpenComm func(target string, m CommMessage) (*Comm, error)
 }
 
 // EvalError is an error of user code, shown in the notebook as an error output.

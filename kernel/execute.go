@@ -66,6 +66,14 @@ func (k *Kernel) guard(r *request, fn func(context.Context) outcome) outcome {
 
 // named gives the error of an interrupted cell its name.
 func (k *Kernel) named(ctx context.Context, out outcome) outcome {
+	if out.err == nil {
+		return out
+	}
+	var short outOfMemory
+	if errors.As(context.Cause(ctx), &short) {
+		out.err = &EvalError{Name: "OutOfMemory", Message: short.Error()}
+		return out
+	}
 	if errors.Is(out.err, context.Canceled) && ctx.Err() != nil {
 		msg := "the cell was interrupted"
 		if k.ctx.Err() != nil {
@@ -89,24 +97,33 @@ func (k *Kernel) execute(r *request) any {
 		return badContent(err)
 	}
 	c.StoreHistory = c.StoreHistory && !c.Silent
-	if c.StoreHistory {
-		k.count++
+	// Cells run one at a time; one in a subshell waits for the main shell's.
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-r.ctx.Done():
+		return failure(interrupted, "interrupted before the cell started")
 	}
+	if c.StoreHistory {
+		k.count.Add(1)
+	}
+	count := int(k.count.Load())
 	parent := r.msg.HeaderJSON()
 	if !c.Silent {
-		k.publish(wire.ExecuteInput, parent, wire.ExecuteInputContent{Code: c.Code, ExecutionCount: k.count})
+		k.publish(wire.ExecuteInput, parent, wire.ExecuteInputContent{Code: c.Code, ExecutionCount: count})
 	}
 	out := newOutput(k, parent, c.Silent)
-	cell := out.cell(k.count, c.Code)
+	cell := out.cell(count, c.Code)
 	cell.Input = func(prompt string, password bool) (string, error) {
 		return k.input(r, c.AllowStdin, out, prompt, password)
 	}
+	defer k.watchMemory(r.cancel)()
 	res := k.guard(r, func(ctx context.Context) outcome { return k.evaluate(ctx, cell, c.UserExpressions) })
 
 	out.flush(true)
 	reply := wire.ExecuteReplyContent{
 		Failure:         wire.Failure{Status: wire.StatusOK},
-		ExecutionCount:  k.count,
+		ExecutionCount:  count,
 		Payload:         out.takePayload(),
 		UserExpressions: res.expressions,
 	}
@@ -123,17 +140,19 @@ func (k *Kernel) execute(r *request) any {
 		}
 	case res.result != nil && !c.Silent:
 		text, _ = res.result.data["text/plain"].(string)
-		k.publish(wire.ExecuteResult, parent, wire.ExecuteResultContent{ExecutionCount: k.count, Data: res.result.data, Metadata: res.result.metadata})
+		k.publish(wire.ExecuteResult, parent, wire.ExecuteResultContent{ExecutionCount: count, Data: res.result.data, Metadata: res.result.metadata})
 	}
 	if c.StoreHistory {
-		k.history.add(entry{line: k.count, input: c.Code, output: text})
+		if err := k.history.add(entry{line: count, input: c.Code, output: text}); err != nil {
+			k.cfg.Log.Warn("the history is kept in memory from here on", "err", err)
+		}
 	}
 	if res.err != nil && c.StopOnError && !c.Silent {
 		select {
 		case <-time.After(abortWindow):
 		case <-k.ctx.Done():
 		}
-		k.shellLane.abort()
+		r.lane.abort()
 	}
 	return reply
 }

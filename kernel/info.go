@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"encoding/json"
 	"runtime"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func (k *Kernel) kernelInfo(*request) any {
 		},
 		Banner:            k.cfg.Banner,
 		HelpLinks:         links,
-		SupportedFeatures: []string{},
+		SupportedFeatures: []string{"kernel subshells"},
 	}
 }
 
@@ -53,11 +52,11 @@ func (k *Kernel) shutdown(r *request) any {
 	if err := r.msg.Decode(&c); err != nil {
 		return badContent(err)
 	}
-	k.shellLane.close()
+	k.closeShell()
 	if r.channel != wire.Shell {
 		k.Interrupt()
 		select {
-		case <-k.shellDone:
+		case <-k.shellDone():
 		case <-time.After(k.cfg.InterruptGrace + time.Second):
 		}
 	}
@@ -79,20 +78,4 @@ func (k *Kernel) debug(r *request) any {
 	}
 	return map[string]any{"type": "response", "request_seq": c.Seq, "seq": 0, "success": false,
 		"command": c.Command, "message": "debugging is not supported"}
-}
-
-func (k *Kernel) commInfo(*request) any {
-	return wire.CommInfoReplyContent{Failure: wire.Failure{Status: wire.StatusOK}, Comms: map[string]wire.CommContent{}}
-}
-
-// commOpen refuses: no target is registered, and a client that is not told
-// believes its comm open.
-func (k *Kernel) commOpen(r *request) any {
-	var c wire.CommContent
-	if err := r.msg.Decode(&c); err != nil {
-		k.cfg.Log.Warn("ignored a comm_open", "err", err)
-		return nil
-	}
-	k.publish(wire.CommClose, r.msg.HeaderJSON(), wire.CommContent{CommID: c.CommID, Data: json.RawMessage("{}")})
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopherlens/gopherlens/kernel/wire"
@@ -27,6 +28,14 @@ type Config struct {
 	// Banner is what a console prints first.
 	Banner    string
 	HelpLinks []wire.HelpLink
+	// HistoryDir is where cells are kept for later sessions; empty keeps this
+	// session's in memory alone. Kernels may share it. The files are for their
+	// owner's eyes only; a folder that cannot be used is logged.
+	HistoryDir string
+	// MemoryLimit is how many bytes the Go runtime may hold before the running cell
+	// is stopped with an error that says so; 0 means any number. One allocation
+	// that is larger than the system's memory still ends the process.
+	MemoryLimit uint64
 	// Log gets what clients do wrong; nil discards it.
 	Log *slog.Logger
 	// Limits bound what clients may cost.
@@ -55,20 +64,23 @@ type Kernel struct {
 	hb             *wire.Echo
 	shellLane      *lane
 	controlLane    *lane
+	lanes          sync.WaitGroup // of the shell channel
 
 	ctx      context.Context // ends with Run; the parent of every cell's context
 	cancel   context.CancelFunc
 	stopping chan struct{}
-	// shellDone is closed when the last request of the shell lane was answered.
-	shellDone chan struct{}
-	stopOnce  sync.Once
-	ran       sync.Once
+	stopOnce sync.Once
+	ran      sync.Once
+	turn     chan struct{} // holds a token while a cell runs
 
-	mu               sync.Mutex
-	interruptRunning context.CancelCauseFunc // nil when nothing runs
-	inputAnswer      chan string             // nil when nobody waits for input
+	mu          sync.Mutex
+	running     map[*byte]context.CancelCauseFunc // what runs on the shell channel
+	inputAnswer chan string                       // nil when nobody waits for input
+	subshells   map[string]*lane
+	targets     map[string]CommTarget
+	comms       map[string]*Comm
 
-	count int // execution count; owned by the shell lane
+	count atomic.Int64 // execution count
 }
 
 // New checks cfg and binds the five channels, so that clients can connect as
@@ -101,7 +113,17 @@ func New(cfg Config) (*Kernel, error) {
 		shellLane:   newLane(),
 		controlLane: newLane(),
 		stopping:    make(chan struct{}),
-		shellDone:   make(chan struct{}),
+		turn:        make(chan struct{}, 1),
+		running:     map[*byte]context.CancelCauseFunc{},
+		subshells:   map[string]*lane{},
+		targets:     map[string]CommTarget{},
+		comms:       map[string]*Comm{},
+	}
+	if cfg.HistoryDir != "" {
+		var err error
+		if k.history.store, err = openStore(cfg.HistoryDir); err != nil {
+			cfg.Log.Warn("the history is kept in memory alone", "err", err)
+		}
 	}
 	for _, ch := range wire.Channels() {
 		ln, err := wire.Listen(&k.conn, ch)
@@ -144,21 +166,23 @@ func (k *Kernel) Run(ctx context.Context) error {
 	k.open()
 	k.publish(wire.Status, nil, wire.StatusContent{ExecutionState: wire.StateStarting})
 
-	var lanes sync.WaitGroup
-	lanes.Go(func() {
-		defer close(k.shellDone)
-		k.work(k.shellLane)
-	})
-	lanes.Go(func() { k.work(k.controlLane) })
+	k.start(k.shellLane)
+	controlled := make(chan struct{})
+	go func() {
+		defer close(controlled)
+		k.work(k.controlLane)
+	}()
 	select {
 	case <-k.stopping:
 	case <-k.ctx.Done():
 	}
 	k.cancel()
-	k.shellLane.close()
 	k.controlLane.close()
-	lanes.Wait()
+	<-controlled // which may start subshells
+	k.closeShell()
+	k.lanes.Wait()
 	k.drain()
+	k.history.close()
 
 	err := ctx.Err()
 	if c, ok := k.cfg.Evaluator.(io.Closer); ok {
@@ -179,13 +203,13 @@ func (k *Kernel) open() {
 	k.hb = wire.NewEcho(k.listeners[wire.Heartbeat], opt)
 	// Requests may arrive before the Router variable is set, so the lanes start
 	// after all sockets are open.
-	route := func(ch wire.Channel, l *lane) *wire.Router {
-		return wire.NewRouter(k.listeners[ch], ch, k.codec, opt, func(m *wire.Message, from wire.Route) {
-			l.put(&request{msg: m, from: from, channel: ch})
-		})
-	}
-	k.control = route(wire.Control, k.controlLane)
-	k.shell = route(wire.Shell, k.shellLane)
+	k.control = wire.NewRouter(k.listeners[wire.Control], wire.Control, k.codec, opt, func(m *wire.Message, from wire.Route) {
+		k.controlLane.put(&request{msg: m, from: from, channel: wire.Control, lane: k.controlLane})
+	})
+	k.shell = wire.NewRouter(k.listeners[wire.Shell], wire.Shell, k.codec, opt, func(m *wire.Message, from wire.Route) {
+		l, known := k.laneOf(m)
+		l.put(&request{msg: m, from: from, channel: wire.Shell, lane: l, lost: !known})
+	})
 	k.stdin = wire.NewRouter(k.listeners[wire.Stdin], wire.Stdin, k.codec, opt, k.answered)
 }
 
@@ -198,6 +222,16 @@ func (k *Kernel) drain() {
 		wg.Go(func() { s.Close(ctx) })
 	}
 	wg.Wait()
+}
+
+// shellDone is closed when the last requests of the shell channel were answered.
+func (k *Kernel) shellDone() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		k.lanes.Wait()
+	}()
+	return done
 }
 
 // stop makes Run return.
@@ -220,7 +254,7 @@ func (k *Kernel) work(l *lane) {
 func (k *Kernel) Interrupt() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.interruptRunning != nil {
-		k.interruptRunning(errInterrupted)
+	for _, cancel := range k.running {
+		cancel(errInterrupted)
 	}
 }

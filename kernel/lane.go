@@ -19,9 +19,13 @@ type request struct {
 	from    wire.Route
 	channel wire.Channel
 	// ctx ends with an interrupt; set while a request of the shell lane is handled.
-	ctx context.Context
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	lane   *lane
 	// aborted is set on what waited when a cell before it failed.
 	aborted bool
+	// lost is set on what is for a subshell that is not there.
+	lost bool
 	// after, if set by the handler, runs when the reply and idle are out.
 	after func()
 }
@@ -71,7 +75,7 @@ func (l *lane) next() (*request, bool) {
 	for len(l.queue) == 0 && !l.closed {
 		l.change.Wait()
 	}
-	if l.closed {
+	if l.closed && len(l.queue) == 0 {
 		return nil, false
 	}
 	r := l.queue[0]
@@ -91,6 +95,17 @@ func (l *lane) abort() {
 			r.aborted = true
 		}
 	}
+}
+
+// finish ends the lane when all that waits was answered, as aborted.
+func (l *lane) finish() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, r := range l.queue {
+		r.aborted = true
+	}
+	l.change.Broadcast()
 }
 
 // close throws away what waits and lets next and put return.

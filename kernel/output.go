@@ -57,6 +57,7 @@ func (o *output) cell(count int, source string) *Cell {
 		},
 		ClearOutput: func(wait bool) { o.publish(wire.ClearOutput, wire.ClearOutputContent{Wait: wait}) },
 		Payload:     o.addPayload,
+		OpenComm:    func(target string, m CommMessage) (*Comm, error) { return o.k.openComm(o.parent, target, m) },
 	}
 }
 

@@ -39,9 +39,10 @@
 //
 // What a cell prints with package fmt, the built-in print, package log or
 // os.Stdout and os.Stderr goes to the writers of the cell whose goroutine, or
-// whose goroutine's ancestor, prints it (output.go). Compiled code that writes
-// to the process's own os.Stdout, such as a library that keeps its own
-// reference, is not seen here.
+// whose goroutine's ancestor, prints it (output.go). What compiled code
+// writes to the process's own os.Stdout and os.Stderr goes to the cell that
+// runs, after CatchProcess; the built-in print of compiled code, and the last
+// words of the Go runtime, still go to the terminal.
 //
 // # Concurrency
 //

@@ -252,6 +252,50 @@ func (p *pipe) close() {
 	p.r.Close()
 }
 
+// processOutput stands for the process's own os.Stdout and os.Stderr.
+type processOutput struct {
+	out, err   *pipe
+	out0, err0 *os.File
+}
+
+// CatchProcess makes what compiled code writes to the process's os.Stdout and
+// os.Stderr output of the cell that runs, or ran last, until the session is
+// closed. A process may have one such session. Its order beside what the cell
+// itself prints is not kept; it is all there when the cell ends.
+func (s *Session) CatchProcess() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out, err := newPipe(func(p []byte) { s.deliver(p, false) })
+	if err != nil {
+		return err
+	}
+	errs, err := newPipe(func(p []byte) { s.deliver(p, true) })
+	if err != nil {
+		out.close()
+		return err
+	}
+	out.used.Store(true)
+	errs.used.Store(true)
+	s.process = &processOutput{out, errs, os.Stdout, os.Stderr}
+	os.Stdout, os.Stderr = out.w, errs.w
+	return nil
+}
+
+func (p *processOutput) flush() {
+	if p != nil {
+		p.out.flush()
+		p.err.flush()
+	}
+}
+
+func (p *processOutput) release() {
+	if p != nil {
+		os.Stdout, os.Stderr = p.out0, p.err0
+		p.out.close()
+		p.err.close()
+	}
+}
+
 // flush passes on what cells wrote to os.Stdout and os.Stderr.
 func (s *Session) flush() {
 	s.stdout.flush()

@@ -1,6 +1,8 @@
 package interp
 
 import (
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -104,4 +106,36 @@ func BenchmarkOfGoroutine(b *testing.B) {
 		}
 	}()
 	<-done
+}
+
+// TestProcessOutput: what compiled code and child processes print belongs to the
+// running cell.
+func TestProcessOutput(t *testing.T) {
+	out, errs := os.Stdout, os.Stderr
+	s := newSession(t)
+	if err := s.CatchProcess(); err != nil {
+		t.Fatal(err)
+	}
+	got := s.eval(t, `import "flag"
+fs := flag.NewFlagSet("f", flag.ContinueOnError)
+fs.Int("compiled", 1, "")
+fs.PrintDefaults()`)
+	if got.err != nil || !strings.Contains(got.stderr, "-compiled") {
+		t.Errorf("compiled code: %q, %v", got.stderr, got.err)
+	}
+	if exe, err := exec.LookPath("echo"); err == nil {
+		got := s.eval(t, `import ("fmt"; "os"; "os/exec")
+fmt.Println("before")
+cmd := exec.Command("`+exe+`", "from a child")
+cmd.Stdout = os.Stdout
+Must(0, cmd.Run())
+fmt.Println("after")`)
+		if got.err != nil || got.stdout != "before\nfrom a child\nafter\n" {
+			t.Errorf("child: %q, %v", got.stdout, got.err)
+		}
+	}
+	s.Close()
+	if os.Stdout != out || os.Stderr != errs {
+		t.Error("the process did not get its output back")
+	}
 }

@@ -59,6 +59,7 @@ func (s *Session) execute(ctx context.Context, u *unit, r *run) (any, error) {
 	}()
 	err := s.wait(ctx, r, done)
 	s.flush()
+	s.process.flush()
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,7 @@ type Session struct {
 
 	stdout, stderr *pipe
 	stdin          *os.File
+	process        *processOutput // nil unless CatchProcess was called
 	closed         bool
 }
 
@@ -141,6 +142,7 @@ func (s *Session) Close() error {
 	}
 	s.closed = true
 	close(s.done)
+	s.process.release()
 	s.stdout.close()
 	s.stderr.close()
 	return s.stdin.Close()

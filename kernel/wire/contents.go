@@ -4,42 +4,48 @@ import "encoding/json"
 
 // Message types.
 const (
-	KernelInfoRequest = "kernel_info_request"
-	KernelInfoReply   = "kernel_info_reply"
-	ConnectRequest    = "connect_request"
-	ConnectReply      = "connect_reply"
-	ExecuteRequest    = "execute_request"
-	ExecuteReply      = "execute_reply"
-	ExecuteInput      = "execute_input"
-	ExecuteResult     = "execute_result"
-	DisplayData       = "display_data"
-	UpdateDisplayData = "update_display_data"
-	ClearOutput       = "clear_output"
-	Stream            = "stream"
-	Error             = "error"
-	Status            = "status"
-	IOPubWelcome      = "iopub_welcome"
-	CompleteRequest   = "complete_request"
-	CompleteReply     = "complete_reply"
-	InspectRequest    = "inspect_request"
-	InspectReply      = "inspect_reply"
-	IsCompleteRequest = "is_complete_request"
-	IsCompleteReply   = "is_complete_reply"
-	HistoryRequest    = "history_request"
-	HistoryReply      = "history_reply"
-	CommInfoRequest   = "comm_info_request"
-	CommInfoReply     = "comm_info_reply"
-	CommOpen          = "comm_open"
-	CommMsg           = "comm_msg"
-	CommClose         = "comm_close"
-	InterruptRequest  = "interrupt_request"
-	InterruptReply    = "interrupt_reply"
-	ShutdownRequest   = "shutdown_request"
-	ShutdownReply     = "shutdown_reply"
-	DebugRequest      = "debug_request"
-	DebugReply        = "debug_reply"
-	InputRequest      = "input_request"
-	InputReply        = "input_reply"
+	KernelInfoRequest     = "kernel_info_request"
+	KernelInfoReply       = "kernel_info_reply"
+	ConnectRequest        = "connect_request"
+	ConnectReply          = "connect_reply"
+	ExecuteRequest        = "execute_request"
+	ExecuteReply          = "execute_reply"
+	ExecuteInput          = "execute_input"
+	ExecuteResult         = "execute_result"
+	DisplayData           = "display_data"
+	UpdateDisplayData     = "update_display_data"
+	ClearOutput           = "clear_output"
+	Stream                = "stream"
+	Error                 = "error"
+	Status                = "status"
+	IOPubWelcome          = "iopub_welcome"
+	CompleteRequest       = "complete_request"
+	CompleteReply         = "complete_reply"
+	InspectRequest        = "inspect_request"
+	InspectReply          = "inspect_reply"
+	IsCompleteRequest     = "is_complete_request"
+	IsCompleteReply       = "is_complete_reply"
+	HistoryRequest        = "history_request"
+	HistoryReply          = "history_reply"
+	CommInfoRequest       = "comm_info_request"
+	CommInfoReply         = "comm_info_reply"
+	CommOpen              = "comm_open"
+	CommMsg               = "comm_msg"
+	CommClose             = "comm_close"
+	InterruptRequest      = "interrupt_request"
+	InterruptReply        = "interrupt_reply"
+	ShutdownRequest       = "shutdown_request"
+	ShutdownReply         = "shutdown_reply"
+	DebugRequest          = "debug_request"
+	DebugReply            = "debug_reply"
+	InputRequest          = "input_request"
+	CreateSubshellRequest = "create_subshell_request"
+	CreateSubshellReply   = "create_subshell_reply"
+	DeleteSubshellRequest = "delete_subshell_request"
+	DeleteSubshellReply   = "delete_subshell_reply"
+	ListSubshellRequest   = "list_subshell_request"
+	ListSubshellReply     = "list_subshell_reply"
+	InputReply            = "input_reply"
 )
 
 // Values of the status member of replies.
@@ -268,6 +274,19 @@ type InputContent struct {
 type InputReplyContent struct {
 	Status string `json:"status,omitempty"`
 	Value  string `json:"value"`
+}
+
+// SubshellContent is the content of create_subshell_reply and, with the
+// identifier alone, of delete_subshell_request.
+type SubshellContent struct {
+	Status     string `json:"status,omitempty"`
+	SubshellID string `json:"subshell_id"`
+}
+
+// SubshellsContent is the content of list_subshell_reply.
+type SubshellsContent struct {
+	Failure
+	SubshellIDs []string `json:"subshell_id"`
 }
 
 // ShutdownContent is the content of shutdown_request and shutdown_reply.

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,9 +26,14 @@ func (c *kernelCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{err}
 	}
-	k, err := newKernel(conn, wire.Limits{}, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	limit := memoryLimit()
+	k, err := newKernel(kernel.Config{Connection: conn, HistoryDir: historyDir(), MemoryLimit: limit,
+		Log: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return err
+	}
+	if limit > 0 { // collect garbage in earnest before a cell is stopped for it
+		debug.SetMemoryLimit(int64(limit))
 	}
 	// Ctrl-C in a console that shares our terminal is for the running cell.
 	interrupts := make(chan os.Signal, 1)
@@ -73,18 +80,36 @@ func dieWithParent(ctx context.Context, end context.CancelFunc) {
 	}
 }
 
-// newKernel is a kernel for Go cells.
-func newKernel(conn wire.Connection, limits wire.Limits, log *slog.Logger) (*kernel.Kernel, error) {
+// historyDirEnv names the folder that keeps the history of cells; empty keeps none.
+const historyDirEnv = "GOPHERLENS_HISTORY_DIR"
+
+// historyDir is where consoles find what was typed in earlier sessions; "" is nowhere.
+func historyDir() string {
+	if dir, ok := os.LookupEnv(historyDirEnv); ok {
+		return dir
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "gopherlens", "history")
+}
+
+// newKernel completes cfg to a kernel for Go cells.
+func newKernel(cfg kernel.Config) (*kernel.Kernel, error) {
 	session, err := interp.New()
 	if err != nil {
 		return nil, err
 	}
-	return kernel.New(kernel.Config{
-		Connection: conn,
-		Evaluator:  session,
-		Version:    version(),
-		Banner:     "gopherlens: Go cells that look inside language models\nimport \"lens\"; m := Must(lens.Load(\"teach\")); Must(m.LogitLens(ctx, \"The capital of France is\", lens.LensOptions{}))",
-		Log:        log,
-		Limits:     limits,
-	})
+	if err := session.CatchProcess(); err != nil {
+		session.Close()
+		return nil, err
+	}
+	cfg.Evaluator, cfg.Version = session, version()
+	cfg.Banner = "gopherlens: Go cells that look inside language models\nimport \"lens\"; m := Must(lens.Load(\"teach\")); Must(m.LogitLens(ctx, \"The capital of France is\", lens.LensOptions{}))"
+	k, err := kernel.New(cfg)
+	if err != nil {
+		session.Close()
+	}
+	return k, err
 }

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gopherlens/gopherlens/kernel"
 	"github.com/gopherlens/gopherlens/kernel/client"
 	"github.com/gopherlens/gopherlens/kernel/notebook"
 	"github.com/gopherlens/gopherlens/kernel/wire"
@@ -105,7 +106,8 @@ func writable(path string) error {
 func (c *runCmd) execute(ctx context.Context, e *env, nb *notebook.Notebook) error {
 	// All output counts here, so the queue holds as much as a notebook may.
 	limits := wire.Limits{StreamQueue: notebook.MaxSize}
-	k, err := newKernel(wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}, limits, slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	k, err := newKernel(kernel.Config{Connection: wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}, Limits: limits, MemoryLimit: memoryLimit(),
+		Log: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return err
 	}
