@@ -19,8 +19,8 @@ import (
 // A panic inside any method is recovered and reported as an error of the cell;
 // a panic in a goroutine that user code started cannot be recovered here.
 //
-// An Evaluator may also implement Completer, Inspector, Checker and io.Closer;
-// they are found by type assertion.
+// An Evaluator may also implement Completer, Inspector, Checker, Lister, Resetter
+// and io.Closer; they are found by type assertion.
 type Evaluator interface {
 	// Eval runs one cell. ctx is cancelled by an interrupt and by shutdown. The
 	// returned value is displayed as the cell's result; nil displays nothing. An
@@ -118,6 +118,28 @@ type Inspector interface {
 	// MIME types to data and should hold text/plain; found is false when there
 	// is nothing to say.
 	Inspect(src string, cursor, detail int) (bundle map[string]any, found bool)
+}
+
+// Lister is an Evaluator that can list what cells have defined.
+type Lister interface {
+	// Names are the names in force, sorted.
+	Names() []Name
+}
+
+// Name is a name that cells can use.
+type Name struct {
+	Name string
+	// Kind is "var", "const", "type", "func" or "package" (for Go), Type what the
+	// language calls it.
+	Kind, Type string
+	// Predeclared names were there before the first cell.
+	Predeclared bool
+}
+
+// Resetter is an Evaluator that can forget.
+type Resetter interface {
+	// Reset brings back the state before the first cell.
+	Reset() error
 }
 
 // Checker is an Evaluator that can tell whether a cell is finished, for console

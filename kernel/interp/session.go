@@ -54,6 +54,7 @@ type Session struct {
 
 	stdout, stderr *pipe
 	stdin          *os.File
+	first          state          // after the prelude
 	process        *processOutput // nil unless CatchProcess was called
 	closed         bool
 }
@@ -116,6 +117,7 @@ func New() (*Session, error) {
 		return nil, fmt.Errorf("the predeclared names do not compile: %w", err)
 	}
 	clear(s.imports)
+	s.first = s.state()
 	s.publish()
 	return s, nil
 }

@@ -48,6 +48,10 @@ type Options struct {
 	// lies in a temporary build folder, as under go run, it is copied
 	// beside kernel.json, because Jupyter starts it long after.
 	Executable string
+	// Alias allows the names under which other Go kernels install themselves, so
+	// that notebooks written for them open with this one. A kernelspec that another
+	// kernel wrote is still not replaced.
+	Alias bool
 	// Env is set for the kernel.
 	Env map[string]string
 }
@@ -73,12 +77,12 @@ var nameForm = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]{0,99}$`)
 
 // checkName refuses what Jupyter would not find, and the names under which other
 // Go kernels install themselves.
-func checkName(name string) error {
+func checkName(name string, alias bool) error {
 	if !nameForm.MatchString(name) {
 		return fmt.Errorf("kernel name %q is not usable (allowed: up to 100 of a-z, 0-9, '.', '_', '-', not starting with '.')", name)
 	}
-	if slices.Contains([]string{"go", "gophernotes"}, name) {
-		return fmt.Errorf("kernel name %q belongs to another kernel (allowed: any other, such as %s)", name, DefaultName)
+	if !alias && slices.Contains([]string{"go", "gophernotes"}, name) {
+		return fmt.Errorf("kernel name %q belongs to another kernel (allowed: any other, such as %s, and this one as an alias)", name, DefaultName)
 	}
 	return nil
 }
@@ -89,7 +93,7 @@ func Dir(opt Options) (string, error) {
 	if name == "" {
 		name = DefaultName
 	}
-	if err := checkName(name); err != nil {
+	if err := checkName(name, opt.Alias); err != nil {
 		return "", err
 	}
 	if opt.SysPrefix && opt.Prefix != "" {
@@ -243,6 +247,30 @@ func fill(tmp, dir, exe string, opt Options) error {
 		}
 	}
 	return nil
+}
+
+// Command is how Jupyter starts the kernel whose kernelspec lies in dir: its
+// arguments, and what is set in its environment.
+func Command(dir, connectionFile string) (argv, env []string, err error) {
+	name := filepath.Join(dir, "kernel.json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var s spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(s.Argv) == 0 {
+		return nil, nil, fmt.Errorf("%s names no program to start", name)
+	}
+	for _, a := range s.Argv {
+		argv = append(argv, strings.ReplaceAll(a, "{connection_file}", connectionFile))
+	}
+	for name, value := range s.Env {
+		env = append(env, name+"="+value)
+	}
+	return argv, env, nil
 }
 
 // swap puts tmp in the place of dir; when that fails dir is as it was.

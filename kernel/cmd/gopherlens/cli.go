@@ -20,6 +20,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the work failed: a cell, a file, a model
 	exitUsage  = 2 // the arguments cannot be used
+
+	exitInterrupted = 130 // Ctrl-C, or SIGTERM
 )
 
 type cli struct {
@@ -100,6 +102,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "gopherlens: %v\n", err)
 		if errors.As(err, &usageError{}) {
 			return exitUsage
+		}
+		if errors.Is(err, context.Canceled) {
+			return exitInterrupted
 		}
 		return exitFailed
 	}

@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"kernel/kerneltest":            {"kernel", "kernel/wire", "kernel/client"},
 	"kernel/kernelspec":            {},
 	"kernel/notebook":              {},
+	"kernel/magic":                 {"kernel"},
 	"kernel/interp":                {"kernel", "lensapi", "plots", "cache"},
 	"kernel/cmd/gopherlens":        nil,
 }

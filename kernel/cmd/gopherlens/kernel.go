@@ -14,6 +14,7 @@ import (
 
 	"github.com/gopherlens/gopherlens/kernel"
 	"github.com/gopherlens/gopherlens/kernel/interp"
+	"github.com/gopherlens/gopherlens/kernel/magic"
 	"github.com/gopherlens/gopherlens/kernel/wire"
 )
 
@@ -105,7 +106,7 @@ func newKernel(cfg kernel.Config) (*kernel.Kernel, error) {
 		session.Close()
 		return nil, err
 	}
-	cfg.Evaluator, cfg.Version = session, version()
+	cfg.Evaluator, cfg.Version = magic.New(session, commands()...), version()
 	cfg.Banner = "gopherlens: Go cells that look inside language models\nimport \"lens\"; m := Must(lens.Load(\"teach\")); Must(m.LogitLens(ctx, \"The capital of France is\", lens.LensOptions{}))"
 	k, err := kernel.New(cfg)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -27,6 +28,9 @@ type runCmd struct {
 	HTML        path          `name:"html" placeholder:"FILE" help:"Also write a self-contained page."`
 	AllowErrors bool          `help:"Go on after a cell that fails."`
 	Timeout     time.Duration `placeholder:"DURATION" help:"Time limit for each cell, such as 90s (default: none)."`
+	Check       bool          `help:"Compare what the cells show with what the notebook holds, and write nothing unless --output says where. Pictures are compared by type and size; cells tagged nbval-ignore-output are not."`
+
+	Params map[string]string `short:"p" name:"param" mapsep:"none" placeholder:"NAME=VALUE" help:"Set a variable that the cell tagged parameters defines. May be repeated."`
 }
 
 func (c *runCmd) Run(e *env) error {
@@ -44,10 +48,19 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", name, err)}
 	}
-	if c.Output == "" {
+	before := snapshot(nb)
+	if len(c.Params) > 0 {
+		if c.Check {
+			return usageError{errors.New("-p changes what a notebook shows: --check cannot be given with it")}
+		}
+		if err := inject(nb, c.Params); err != nil {
+			return usageError{err}
+		}
+	}
+	if c.Output == "" && !c.Check {
 		c.Output = path(strings.TrimSuffix(name, ".ipynb") + ".out.ipynb")
 	}
-	if c.Output == c.Notebook || c.HTML == c.Notebook || c.HTML == c.Output {
+	if c.Output == c.Notebook || c.HTML == c.Notebook || c.HTML == c.Output && c.HTML != "" {
 		return usageError{fmt.Errorf("the notebook, --output and --html must be different files: %s", c.Output)}
 	}
 	// Output that cannot be written must be known before the work is done, not after.
@@ -66,25 +79,39 @@ func (c *runCmd) Run(e *env) error {
 	ctx, stop := signal.NotifyContext(e.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	runErr := c.execute(ctx, e, nb)
-	// What ran is written also when a cell failed.
-	var out, page bytes.Buffer
-	if err := nb.Write(&out); err != nil {
-		return errors.Join(runErr, err)
-	}
-	if err := os.WriteFile(string(c.Output), out.Bytes(), 0o644); err != nil {
-		return errors.Join(runErr, err)
-	}
-	fmt.Fprintf(e.stdout, "wrote %s\n", c.Output)
-	if c.HTML != "" {
-		if err := nb.HTML(&page, notebook.HTMLOptions{}); err != nil {
-			return errors.Join(runErr, err)
+	if c.Check && runErr == nil {
+		if diffs := differences(before, snapshot(nb)); len(diffs) > 0 {
+			fmt.Fprintln(e.stdout, strings.Join(diffs, "\n"))
+			runErr = fmt.Errorf("%d cells show something else than %s holds", len(diffs), name)
+		} else {
+			fmt.Fprintf(e.stdout, "every cell shows what %s holds\n", name)
 		}
-		if err := os.WriteFile(string(c.HTML), page.Bytes(), 0o644); err != nil {
-			return errors.Join(runErr, err)
-		}
-		fmt.Fprintf(e.stdout, "wrote %s\n", c.HTML)
 	}
-	return runErr
+	return errors.Join(runErr, c.write(e, nb))
+}
+
+// write saves what ran, also when a cell failed or the run was interrupted.
+func (c *runCmd) write(e *env, nb *notebook.Notebook) error {
+	for _, out := range []struct {
+		file   path
+		render func(io.Writer) error
+	}{
+		{c.Output, nb.Write},
+		{c.HTML, func(w io.Writer) error { return nb.HTML(w, notebook.HTMLOptions{}) }},
+	} {
+		if out.file == "" {
+			continue
+		}
+		var b bytes.Buffer
+		if err := out.render(&b); err != nil {
+			return err
+		}
+		if err := os.WriteFile(string(out.file), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "wrote %s\n", out.file)
+	}
+	return nil
 }
 
 // writable says whether a file could be written, without leaving one behind.
