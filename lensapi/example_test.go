@@ -299,3 +299,29 @@ func ExampleModel_Intervene() {
 	// " Paris" 0.99 []
 	// " Paris" 0.89 [zero blocks.1.attn.hook_z heads [0]]
 }
+
+func ExampleModel_FitTunedLens() {
+	m, done := example()
+	defer done()
+	text := "The capital of France is Paris. The capital of Italy is Rome. The capital of Spain is Madrid. The keys near the cabinet are good."
+	fit, err := m.FitTunedLens(context.Background(), text, lens.FitOptions{Steps: 25, Batch: 16})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for r, row := range fit.Rows {
+		fmt.Println(row, fit.Tuned[r] < fit.Normed[r])
+	}
+	g, err := m.LogitLens(context.Background(), "The capital of France is", lens.LensOptions{Variant: lens.Tuned, Translators: fit.Translators})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(g.Variant, "lens: settled from", g.Settled[len(g.IDs)-1])
+	// Output:
+	// embed true
+	// 0_post true
+	// 1_post true
+	// 2_post true
+	// 3_post true
+	// 4_post true
+	// tuned lens: settled from 0_post
+}

@@ -290,13 +290,13 @@ func (w *sweeper) cell(ctx context.Context, i, j int) (float64, error) {
 	return w.m.value(t.Last(), w.Target), nil
 }
 
-// PrintProgress writes a sweep's progress to w, a line at most every two seconds.
+// PrintProgress writes the progress of a sweep or a fit to w, a line at most every two seconds.
 func PrintProgress(w io.Writer) func(done, total int, left time.Duration) {
 	var last time.Time
 	return func(done, total int, left time.Duration) {
 		if now := time.Now(); done == total || now.Sub(last) > 2*time.Second {
 			last = now
-			fmt.Fprintf(w, "%d of %d runs, about %s left\n", done, total, left.Round(time.Second))
+			fmt.Fprintf(w, "%d of %d, about %s left\n", done, total, left.Round(time.Second))
 		}
 	}
 }

@@ -55,7 +55,8 @@ func TestPatchEqualsWholeRuns(t *testing.T) {
 	clean, _ := m.Encode("The capital of France is")
 	other, _ := m.Encode("The capital of Italy is")
 	paris, _ := m.TokenID(" Paris")
-	for _, opt := range []lens.PatchOptions{{Site: "resid_mid"}, {Site: "v", ByHead: true, Noising: true}, {Site: "post", Noising: true, Layers: []int{2, 4}}, {Site: "pattern"}} {
+	for _, opt := range []lens.PatchOptions{{Site: "resid_mid", Layers: []int{0, 3}}, {Site: "v", ByHead: true, Noising: true, Layers: []int{1, 5}},
+		{Site: "post", Noising: true, Layers: []int{2}}, {Site: "pattern", Layers: []int{0, 2}}} {
 		s, err := m.PatchIDs(ctx, clean, other, lens.LogitOf(paris), opt)
 		if err != nil {
 			t.Fatal(err)

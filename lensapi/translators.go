@@ -141,6 +141,14 @@ func (t *Translators) biasOf(i int) []float32 {
 
 // Save writes the translators as a safetensors file that LoadTranslators reads.
 func (t *Translators) Save(path string) error {
+	err := writeFile(path, func(w io.Writer) error {
+		return writeSafetensors(w, t.tensors(), map[string]string{metaKind: string(t.Kind), metaHead: t.Head})
+	})
+	return wrap(Unavailable, err, "writing translators")
+}
+
+// tensors are the translators as a file holds them.
+func (t *Translators) tensors() []tensor {
 	var ts []tensor
 	for i, row := range t.Rows {
 		ts = append(ts, tensor{row + ".weight", []int{t.d, t.d}, t.weight[i]})
@@ -148,10 +156,7 @@ func (t *Translators) Save(path string) error {
 			ts = append(ts, tensor{row + ".bias", []int{t.d}, t.bias[i]})
 		}
 	}
-	err := writeFile(path, func(w io.Writer) error {
-		return writeSafetensors(w, ts, map[string]string{metaKind: string(t.Kind), metaHead: t.Head})
-	})
-	return wrap(Unavailable, err, "writing translators")
+	return ts
 }
 
 // HeadDigest is the hex SHA-256 of the model's final norm and unembedding: what translators depend on.

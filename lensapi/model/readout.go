@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gopherlens/gopherlens/lensapi/kernels"
 )
@@ -165,4 +166,9 @@ func (m *Model) HeadDigest() string {
 		write(row)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// FinalNorm is the gain [d_model] and bias [d_model] (nil for an RMSNorm) of the final norm, the caller's.
+func (m *Model) FinalNorm() (gain, bias []float32, rms bool) {
+	return slices.Clone(m.final.gain), slices.Clone(m.final.bias), m.final.rms
 }

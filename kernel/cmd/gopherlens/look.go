@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
 	"github.com/gopherlens/gopherlens/plots"
@@ -210,6 +211,51 @@ func (c *patchCmd) Run(e *env) error {
 		return usage(err)
 	}
 	return errors.Join(usage(err), c.show(e, s)) // interrupted, it shows the part that is done
+}
+
+type fitCmd struct {
+	outputs
+	Model      string  `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
+	Text       path    `required:"" help:"File of text to fit on; some thousand tokens at least." placeholder:"FILE"`
+	Out        path    `required:"" help:"Where the translators are written (safetensors)." placeholder:"FILE"`
+	Steps      int     `default:"300" help:"Steps of the optimizer."`
+	Batch      int     `default:"64" help:"Positions of a step."`
+	Rate       float64 `default:"0.002" help:"Rate of Adam; it falls linearly to 0."`
+	Seed       uint64  `help:"Seed of the order of positions."`
+	Checkpoint path    `help:"Where an interrupted fit is kept, to go on from with the same options." placeholder:"FILE"`
+	BOS        string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before each stretch of text."`
+}
+
+// maxText bounds the text of a fit, whose rows are held in memory.
+const maxText = 64 << 20
+
+func (c *fitCmd) Run(e *env) error {
+	info, err := os.Stat(string(c.Text))
+	switch {
+	case err != nil:
+		return usageError{err}
+	case !info.Mode().IsRegular() || info.Size() > maxText:
+		return usageError{fmt.Errorf("--text %s: give a regular file of at most %d bytes", c.Text, maxText)}
+	}
+	text, err := os.ReadFile(string(c.Text))
+	if err != nil {
+		return err
+	}
+	m, err := lens.Load(c.Model)
+	if err != nil {
+		return usage(err)
+	}
+	defer m.Close()
+	progress := lens.PrintProgress(e.stderr)
+	fit, err := m.FitTunedLens(e.ctx, string(text), lens.FitOptions{Steps: c.Steps, Batch: c.Batch, Rate: c.Rate, Seed: c.Seed, Checkpoint: string(c.Checkpoint), BOS: lens.BOS(c.BOS),
+		Progress: func(step, steps int, _ float64, left time.Duration) { progress(step, steps, left) }})
+	if err != nil {
+		return usage(err)
+	}
+	if err := fit.Translators.Save(string(c.Out)); err != nil {
+		return err
+	}
+	return c.show(e, fit)
 }
 
 // parseTarget reads a target: a token, and one against it or "".

@@ -164,6 +164,7 @@ func TestUnusableArguments(t *testing.T) {
 		{"attribute", "--prompt", "a", "--token", "a", "--position", "7"},
 		{"attention", "--prompt", "a", "--layer", "9"},
 		{"heads", "--length", "1"},
+		{"fit", "--text", "nowhere.txt", "--out", "x"},
 		{"patch", "--clean", "a", "--corrupted", "a b", "--token", "a"},
 		{"lens", "--prompt", "a", "--top", "0x"},
 		{"lens", "--prompt", "a", "--top", "-3"},
@@ -338,10 +339,25 @@ func TestAttentionHeadsAndPatch(t *testing.T) {
 	code, out, errs = gopherlens(t, "patch", "--clean", "The capital of France is", "--corrupted", "The capital of Italy is", "--token", " Paris", "--against", " Rome",
 		"--site", "z", "--heads", "--json", "--png", png)
 	var s lens.Sweep
-	if err := json.Unmarshal([]byte(out), &s); err != nil || code != exitOK || s.Done != 24 || s.CleanValue < 3 || s.Corrupt > -3 || !strings.Contains(errs, "24 of 24 runs") {
+	if err := json.Unmarshal([]byte(out), &s); err != nil || code != exitOK || s.Done != 24 || s.CleanValue < 3 || s.Corrupt > -3 || !strings.Contains(errs, "24 of 24") {
 		t.Errorf("status %d, %v, %+v\n%s", code, err, s, errs)
 	}
 	if _, err := os.Stat(png); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFitAndTunedLens(t *testing.T) {
+	dir := t.TempDir()
+	text, out := filepath.Join(dir, "text.txt"), filepath.Join(dir, "tuned.safetensors")
+	if err := os.WriteFile(text, []byte(strings.Repeat("The capital of France is Paris. The capital of Italy is Rome. ", 4)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := gopherlens(t, "fit", "--text", text, "--out", out, "--steps", "3", "--batch", "8"); code != exitOK {
+		t.Fatalf("status %d\n%s", code, errs)
+	}
+	code, table, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--variant", "tuned", "--translators", out)
+	if code != exitOK || !strings.Contains(table, "lens tuned") || !strings.Contains(table, "translators ") {
+		t.Errorf("status %d\n%s%s", code, table, errs)
 	}
 }

@@ -132,3 +132,25 @@ func TestFirstNotebookShowsWhatItSays(t *testing.T) {
 		}
 	}
 }
+
+func TestSecondNotebookShowsWhatItSays(t *testing.T) {
+	t.Setenv(lens.CacheDirEnv, t.TempDir())
+	var all strings.Builder
+	for _, cell := range execute(t, "../../../notebooks/02-looking-closer.ipynb") {
+		for _, o := range cell {
+			all.WriteString(shown(t, o) + "\n")
+		}
+	}
+	for _, want := range []string{
+		"lens raw", "lens scaled", "mean KL to the model's own output", // side by side
+		"Adam", "tuned", // the fit
+		"logit of “␣Paris” less “␣Rome”", "largest heads: L1H0", "remainder", // attribution
+		"L0H3", "last looks at", // attention
+		"denoising", "clean 10.310, corrupted -8.281", // patching
+		"zero blocks.0.attn.hook_z heads [3]", // intervention
+	} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("no %q in\n%s", want, all.String())
+		}
+	}
+}
