@@ -104,7 +104,7 @@ func (m *Model) attention(ctx context.Context, conv *cache.Conversation, ids []i
 	case Fresh, "":
 		err = m.passOver(ctx, ids, slices.Concat(hooks...))
 	case Stored:
-		a.Codec = storedAs
+		a.Codec = storedAs(conv)
 		err = m.attentionOfRows(ctx, conv, len(ids), layers, hooks)
 	default:
 		return nil, invalidf("rows %q: use %s or %s", opt.Rows, Fresh, Stored)
@@ -152,15 +152,10 @@ func (m *Model) passOver(ctx context.Context, ids []int, hooks []forward.Hook) e
 
 // attentionOfRows redoes the attention of layers over the first n stored rows that enter each.
 func (m *Model) attentionOfRows(ctx context.Context, conv *cache.Conversation, n int, layers []int, hooks [][]forward.Hook) error {
-	data, err := conv.Rows(ctx, 0, n, m.residuals)
-	if err != nil {
-		return err
-	}
-	d, rows := m.cfg.DModel, len(m.rowNames)
-	enters := make([]float32, n*d)
 	for i, l := range layers {
-		for p := range n {
-			copy(enters[p*d:(p+1)*d], data[(p*rows+l)*d:])
+		enters, err := conv.Layers(ctx, 0, n, []int{l}, m.residuals) // row l enters layer l
+		if err != nil {
+			return err
 		}
 		if err := m.run.Attention(ctx, l, enters, hooks[i]...); err != nil {
 			return err

@@ -217,8 +217,9 @@ func (s Status) String() string {
 	return fmt.Sprintf("forward passes since load: %d (%d tokens)\n%s", s.Forward.Passes, s.Forward.Tokens, strings.TrimRight(s.Cache.String(), "\n"))
 }
 
-// Residuals are residual-stream rows read back from the cache: Data is [Positions, rows, d_model], stored as float16.
+// Residuals are residual-stream rows read back from the cache: Data is [Positions, rows, d_model].
 type Residuals struct {
+	Codec     string // how they were rounded when they were stored; "" when they are exact
 	Rows      []string
 	Positions int
 	DModel    int

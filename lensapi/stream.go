@@ -17,11 +17,20 @@ type RowSource string
 // The sources of rows.
 const (
 	Fresh  RowSource = "fresh"  // the blocks run again over the tokens: float32, the very bits of the model's pass
-	Stored RowSource = "stored" // as the cache keeps them, without a forward pass: rounded, which the value and its caption say
+	Stored RowSource = "stored" // as the cache keeps them, without a forward pass: rounded by its codec, which the value and its caption say
 )
 
-// storedAs names the cache's codec.
-const storedAs = "float16"
+// storedAs names how a conversation's rows are rounded; "" when they are exact.
+func storedAs(c *cache.Conversation) string {
+	switch codec := c.Info().Codec; codec {
+	case cache.CodecF32:
+		return ""
+	case cache.CodecF16:
+		return "float16"
+	default:
+		return string(codec)
+	}
+}
 
 // stream holds residual rows of consecutive positions.
 type stream struct {
@@ -47,7 +56,7 @@ func (m *Model) stream(ctx context.Context, conv *cache.Conversation, ids []int,
 		if err != nil {
 			return nil, wrap(Unavailable, err, "residuals of %s", conv.ID())
 		}
-		return &stream{m.Rows(), from, data, m.cfg.DModel, storedAs}, nil
+		return &stream{m.Rows(), from, data, m.cfg.DModel, storedAs(conv)}, nil
 	}
 	return m.freshStream(ctx, ids, from, to, opt.Mid, nil)
 }
