@@ -1,5 +1,5 @@
 // Package kernels holds the arithmetic of a transformer: matrix products, norms, softmax, activations, rotary
-// embedding and causal attention, in portable Go.
+// embedding and causal attention. It is the only place for assembly, all of which has a twin in portable Go.
 //
 // # Shapes and units
 //
@@ -8,10 +8,13 @@
 //
 // # One order of accumulation
 //
-// Every output of a product is ONE chain of additions over its inputs in ascending order, accumulated in float64, whatever the
-// number of rows computed beside it and of threads. The product of two float32 is exact in float64, so a compiler
-// that fuses the multiplication with the addition gives the same bits as one that does not. So prefill equals decode, a cached
-// row equals a recomputed one and one thread equals many, to the bit; callers test equality, not tolerances.
+// Every output of a product is ONE chain of additions over its inputs in ascending order, whatever the number of rows computed
+// beside it, of threads, and the size of blocks. So prefill equals decode, a cached row equals a recomputed one and one thread
+// equals many, to the bit; callers test equality, not tolerances.
+//
+// In MatMul a step of the chain is a float32 fused multiply-add: the product is exact, and the sum is rounded once. The chain
+// starts from zero, and the bias is added after it with a rounding of its own. In attention the chain is accumulated in float64,
+// where the product of two float32 is exact, so that fusing the multiplication with the addition changes nothing.
 //
 // Functions and norms are float32 or float64 steps, each rounded on its own; sums over a row keep 16 partial sums, of which element
 // i is added to sum i%16, and add these in a fixed tree. Package math is only used where IEEE 754 leaves one result. Vectors of
@@ -21,10 +24,10 @@
 // # Concurrency
 //
 // All functions are safe for concurrent use on distinct outputs. Large products run on up to GOMAXPROCS
-// goroutines, all of which have ended when the call returns.
+// goroutines; those beside the caller's look for more work for a fraction of a millisecond and then end.
 //
 // # Errors
 //
-// None: lengths are the caller's responsibility, and a wrong one panics. Package model checks shapes when it
-// loads a checkpoint.
+// None but that of Level: lengths are the caller's responsibility, and a wrong one panics. Package model checks shapes
+// when it loads a checkpoint.
 package kernels

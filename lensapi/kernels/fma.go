@@ -9,20 +9,23 @@ import "math"
 // from one rounding only where the first one ends exactly half way between two float32: for a normal result that shows
 // in the 29 bits that the second rounding drops. fmaExact takes these cases, and results too small for all 24 bits.
 func fma32(a, b, c float32) float32 {
-	s := float64(a)*float64(b) + float64(c)
-	if u := math.Float64bits(s); u<<35 != 1<<63 && u<<1 >= minNormal<<53 {
+	p, z := float64(a)*float64(b), float64(c)
+	if s := p + z; !twice(s) {
 		return float32(s)
 	}
-	return fmaExact(a, b, c)
+	return fmaExact(p, z)
 }
 
-// minNormal is the exponent field of a float64 that is the least normal float32.
-const minNormal = 1023 - 126
+// twice reports whether rounding s to float32 may be a second rounding that matters.
+func twice(s float64) bool {
+	const minNormal = 1023 - 126 // the exponent field of a float64 that is the least normal float32
+	u := math.Float64bits(s)
+	return u<<35 == 1<<63 || u<<1 < minNormal<<53
+}
 
-// fmaExact rounds the sum to odd first: when it is inexact, its last bit is set. Then no half way of a narrower format is
+// fmaExact is p + z, rounded once. It rounds the sum to odd first: when it is inexact, its last bit is set. Then no half way of a narrower format is
 // hit by accident, and the second rounding is right (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
-func fmaExact(a, b, c float32) float32 {
-	p, z := float64(a)*float64(b), float64(c)
+func fmaExact(p, z float64) float32 {
 	s := float64(p + z)
 	// The error of the sum, exactly (Knuth's two-sum).
 	v := float64(s - p)

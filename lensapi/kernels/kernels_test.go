@@ -3,7 +3,6 @@ package kernels_test
 import (
 	"fmt"
 	"math"
-	"math/big"
 	"math/cmplx"
 	"math/rand/v2"
 	"runtime"
@@ -35,45 +34,6 @@ func sameBits(t *testing.T, what string, got, want []float32) {
 		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
 			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], want[i])
 		}
-	}
-}
-
-// chain is the promised arithmetic of one output, rounded by package big and not by the processor.
-func chain(x, w []float32, bias float32) float32 {
-	sum := new(big.Float).SetPrec(53)
-	for k := range x {
-		p := new(big.Float).SetPrec(53).Mul(big.NewFloat(float64(x[k])), big.NewFloat(float64(w[k])))
-		sum.Add(sum, p)
-	}
-	sum.Add(sum, big.NewFloat(float64(bias)))
-	f, _ := sum.Float32()
-	return f
-}
-
-func TestMatMul(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 1))
-	for _, c := range []struct{ t, n, k int }{{1, 1, 1}, {1, 8, 5}, {3, 9, 7}, {2, 17, 33}, {5, 31, 64}} {
-		x, w, bias := random(r, c.t*c.k), random(r, c.n*c.k), random(r, c.n)
-		want := make([]float32, c.t*c.n)
-		wt := make([]float32, c.n*c.k)
-		for i := range c.n {
-			for k := range c.k {
-				wt[k*c.n+i] = w[i*c.k+k]
-			}
-			for j := range c.t {
-				want[j*c.n+i] = chain(x[j*c.k:(j+1)*c.k], w[i*c.k:(i+1)*c.k], bias[i])
-			}
-		}
-		got := make([]float32, len(want))
-		m := kernels.Pack(w, c.n, c.k)
-		kernels.MatMul(got, x, m, bias)
-		sameBits(t, fmt.Sprint("Pack ", c), got, want)
-		clear(got)
-		kernels.MatMul(got, x, kernels.PackTransposed(wt, c.k, c.n), bias)
-		sameBits(t, fmt.Sprint("PackTransposed ", c), got, want)
-		row := make([]float32, c.k)
-		m.Row(row, c.n-1)
-		sameBits(t, "Row", row, w[(c.n-1)*c.k:])
 	}
 }
 
@@ -326,19 +286,5 @@ func TestParallel(t *testing.T) {
 				}
 			})
 		}()
-	}
-}
-
-func BenchmarkMatMul(b *testing.B) {
-	r := rand.New(rand.NewPCG(1, 1))
-	for _, c := range []struct{ t, n, k int }{{1, 384, 96}, {1, 3072, 768}, {16, 384, 96}, {64, 768, 768}} {
-		x, m := random(r, c.t*c.k), kernels.Pack(random(r, c.n*c.k), c.n, c.k)
-		y := make([]float32, c.t*c.n)
-		b.Run(fmt.Sprintf("%dx%dx%d", c.t, c.n, c.k), func(b *testing.B) {
-			for b.Loop() {
-				kernels.MatMul(y, x, m, nil)
-			}
-			b.ReportMetric(float64(c.t*c.n*c.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
-		})
 	}
 }

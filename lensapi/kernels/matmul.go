@@ -1,128 +1,132 @@
 package kernels
 
-// panel is how many outputs lie side by side in a packed matrix.
-const panel = 8
+import (
+	"runtime"
+	"unsafe"
+)
 
-// Matrix is a weight matrix of N outputs by K inputs, packed once for MatMul. The zero Matrix has no outputs.
-// It is never changed after packing.
-type Matrix struct {
-	n, k int
-	data []float32 // [ceil(N/8), K, 8]; outputs past N are zero
+const (
+	// blockK is the inputs after which a tile's sums are set aside, so that the weights and inputs of a block stay in
+	// the first cache while they are used. It changes no result: a float32 is stored exactly.
+	blockK = 256
+	// blockA is how many inputs, of a block of rows, are multiplied with all weights before the next block of rows:
+	// half a second-level cache.
+	blockA = 128 << 10
+)
+
+// tileFunc computes a tile of a few rows by a few panels: for row r of the tile and column j,
+//
+//	c[r*ldc+j] = (acc ? c[r*ldc+j] : 0) + Σ a[r*lda+i] b[j/16][i][j%16] (+ bias[j])
+//
+// over i = 0..k-1 in ascending order, each step one fused multiply-add. Panels lie bs bytes apart; bias may be nil.
+type tileFunc func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
+const maxRows = 12
+
+// tiling is the tiles of one level and format.
+type tiling struct {
+	rows   int                      // the most of a tile
+	panels [maxRows + 1]int         // by rows: the most of a tile
+	tile   [maxRows + 1][9]tileFunc // by rows and panels
 }
 
-// Pack packs w, row-major [n, k]: one row per output, as torch's Linear stores it.
-func Pack(w []float32, n, k int) *Matrix {
-	return pack(n, k, func(out, in int) float32 { return w[out*k+in] })
+// product is one call of MatMul.
+type product struct {
+	dst, x []float32
+	w      *Matrix
+	bias   []float32
 }
 
-// PackTransposed packs w, row-major [k, n]: one column per output, as GPT-2's Conv1D stores it.
-func PackTransposed(w []float32, k, n int) *Matrix {
-	return pack(n, k, func(out, in int) float32 { return w[in*n+out] })
-}
-
-func pack(n, k int, at func(out, in int) float32) *Matrix {
-	m := &Matrix{n: n, k: k, data: make([]float32, (n+panel-1)/panel*panel*k)}
-	for out := range n {
-		p := m.data[out/panel*panel*k+out%panel:]
-		for in := range k {
-			p[in*panel] = at(out, in)
-		}
-	}
-	return m
-}
-
-// Outputs is N; Inputs is K.
-func (m *Matrix) Outputs() int { return m.n }
-
-// Inputs is K.
-func (m *Matrix) Inputs() int { return m.k }
-
-// Row copies the weights of one output into dst [K]: a row of an embedding table.
-func (m *Matrix) Row(dst []float32, out int) {
-	p := m.data[out/panel*panel*m.k+out%panel:]
-	for in := range dst[:m.k] {
-		dst[in] = p[in*panel]
-	}
-}
-
-// MatMul computes dst = x Wᵀ + bias for x [T, K] and dst [T, N]; bias [N] may be nil. The sum over K is
-// accumulated in float64, the bias added last, and the result rounded once.
+// MatMul computes dst = x Wᵀ + bias for x [T, K] and dst [T, N]; bias [N] may be nil. An output is a chain of float32
+// fused multiply-adds over K, ascending from 0; the bias is added last, with a rounding of its own.
 func MatMul(dst, x []float32, w *Matrix, bias []float32) {
-	if w.k == 0 || w.n == 0 {
+	if w.k == 0 || w.n == 0 || len(x) < w.k {
 		return
 	}
 	rows := len(x) / w.k
-	panels := (w.n + panel - 1) / panel
-	Parallel(panels, rows*w.n*w.k, func(lo, hi int) {
-		for p := lo; p < hi; p++ {
-			wp := w.data[p*panel*w.k : (p+1)*panel*w.k]
-			cols := min(panel, w.n-p*panel)
-			var b [panel]float64
-			if bias != nil {
-				for j := range cols {
-					b[j] = float64(bias[p*panel+j])
-				}
-			}
-			var out [2][panel]float64
-			t := 0
-			for ; t+2 <= rows; t += 2 {
-				x0, x1 := x[t*w.k:(t+1)*w.k], x[(t+1)*w.k:(t+2)*w.k]
-				dot2x4(&out, x0, x1, wp, 0)
-				dot2x4(&out, x0, x1, wp, panel/2)
-				store(dst[t*w.n+p*panel:], &out[0], &b, cols)
-				store(dst[(t+1)*w.n+p*panel:], &out[1], &b, cols)
-			}
-			if t < rows {
-				dot1x8(&out[0], x[t*w.k:(t+1)*w.k], wp)
-				store(dst[t*w.n+p*panel:], &out[0], &b, cols)
-			}
+	m := product{dst[:rows*w.n], x[:rows*w.k], w, bias}
+	if active == portable {
+		m.portable(rows)
+	} else {
+		m.tiled(rows, tilings(active, w.format))
+	}
+	runtime.KeepAlive(w)
+}
+
+// tiled computes strips: a block of rows by a few panels each.
+func (m *product) tiled(rows int, t *tiling) {
+	panels := m.w.panels()
+	step := max(1, blockA/m.w.k/t.rows) * t.rows
+	unit := 2
+	if most := t.panels[min(rows, t.rows)]; panels >= most*runtime.GOMAXPROCS(0) {
+		unit = max(unit, most)
+	}
+	strips := (panels + unit - 1) / unit
+	// A vector kernel does some hundred multiply-adds in the time of one, but reads a weight in that of seven.
+	work := m.w.n * m.w.k / 64 * (rows + 8)
+	Parallel(strips*((rows+step-1)/step), work, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			r0, p0 := i/strips*step, i%strips*unit
+			m.strip(t, r0, min(r0+step, rows), p0, min(p0+unit, panels))
 		}
 	})
 }
 
-func store(dst []float32, sum, bias *[panel]float64, cols int) {
-	for j := range cols {
-		dst[j] = float32(sum[j] + bias[j])
+// strip computes rows r0 to r1-1 of panels p0 to p1-1.
+func (m *product) strip(t *tiling, r0, r1, p0, p1 int) {
+	tiles := (r1 - r0 + t.rows - 1) / t.rows
+	most := t.panels[(r1-r0+tiles-1)/tiles] // the tiles have nearly the same number of rows
+	for p := p0; p < p1 && p*panel < m.w.n; {
+		n := most
+		if p+n > p1 {
+			n = min(n, 2)
+		}
+		if (p+n)*panel <= m.w.n {
+			var bias []float32
+			if m.bias != nil {
+				bias = m.bias[p*panel:]
+			}
+			m.column(t, m.dst[r0*m.w.n+p*panel:], m.w.n, bias, r0, r1, p, n)
+		} else {
+			m.edge(t, r0, r1, p, n)
+		}
+		p += n
 	}
 }
 
-// dot1x8 computes one row's eight outputs. The eight chains are independent, which hides the latency of the
-// additions without changing the order within any of them.
-func dot1x8(out *[panel]float64, x, wp []float32) {
-	var s0, s1, s2, s3, s4, s5, s6, s7 float64
-	for k, a := range x {
-		w := (*[panel]float32)(wp[k*panel:])
-		v := float64(a)
-		s0 += v * float64(w[0])
-		s1 += v * float64(w[1])
-		s2 += v * float64(w[2])
-		s3 += v * float64(w[3])
-		s4 += v * float64(w[4])
-		s5 += v * float64(w[5])
-		s6 += v * float64(w[6])
-		s7 += v * float64(w[7])
+// edge is column where the panels are wider than the output.
+func (m *product) edge(t *tiling, r0, r1, p, n int) {
+	c := make([]float32, (r1-r0)*n*panel)
+	cols := m.w.n - p*panel
+	var bias []float32
+	if m.bias != nil {
+		bias = make([]float32, n*panel)
+		copy(bias, m.bias[p*panel:])
 	}
-	*out = [panel]float64{s0, s1, s2, s3, s4, s5, s6, s7}
+	m.column(t, c, n*panel, bias, r0, r1, p, n)
+	for r := r0; r < r1; r++ {
+		copy(m.dst[r*m.w.n+p*panel:][:cols], c[(r-r0)*n*panel:])
+	}
 }
 
-// dot2x4 computes two rows' outputs at..at+4 of a panel: each weight is converted once for both rows.
-func dot2x4(out *[2][panel]float64, x0, x1, wp []float32, at int) {
-	var s00, s01, s02, s03, s10, s11, s12, s13 float64
-	x1 = x1[:len(x0)]
-	wp = wp[at:]
-	for k, a := range x0 {
-		w := (*[panel / 2]float32)(wp[k*panel:])
-		u, v := float64(a), float64(x1[k])
-		w0, w1, w2, w3 := float64(w[0]), float64(w[1]), float64(w[2]), float64(w[3])
-		s00 += u * w0
-		s01 += u * w1
-		s02 += u * w2
-		s03 += u * w3
-		s10 += v * w0
-		s11 += v * w1
-		s12 += v * w2
-		s13 += v * w3
+// column computes rows r0 to r1-1 of n panels from p, one block of inputs after the other, into rows of c that are ldc apart.
+func (m *product) column(t *tiling, c []float32, ldc int, bias []float32, r0, r1, p, n int) {
+	k, width := m.w.k, m.w.format.width()
+	tiles := (r1 - r0 + t.rows - 1) / t.rows
+	block := k
+	if tiles > 1 {
+		block = blockK
 	}
-	*(*[4]float64)(out[0][at:]) = [4]float64{s00, s01, s02, s03}
-	*(*[4]float64)(out[1][at:]) = [4]float64{s10, s11, s12, s13}
+	for k0 := 0; k0 < k; k0 += block {
+		k1 := min(k0+block, k)
+		var last *float32
+		if k1 == k {
+			last = unsafe.SliceData(bias)
+		}
+		b := &m.w.data[(p*k+k0)*panel*width]
+		for i := range tiles {
+			a0, a1 := i*(r1-r0)/tiles, (i+1)*(r1-r0)/tiles
+			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*k+k0], k, b, k*panel*width, &c[a0*ldc], ldc, last, k0 > 0)
+		}
+	}
 }

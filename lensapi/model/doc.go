@@ -8,7 +8,7 @@
 // # Shapes and units
 //
 // T is the positions fed in one run, S all positions so far (those in the cache and the T new ones). Everything is
-// row-major float32, one row per position; kernels accumulates in float64. SITES.md (in the folder above) lists
+// row-major float32, one row per position. SITES.md (in the folder above) lists
 // every place that can be read or edited, under the names of TransformerLens, with its shape.
 //
 // # Concurrency

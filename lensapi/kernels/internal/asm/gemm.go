@@ -1,0 +1,310 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// panel is how many outputs lie side by side in a packed matrix; see Matrix in package kernels.
+const panel = 16
+
+// maxRows is the most rows of a tile; see package kernels.
+const maxRows = 12
+
+// tile is a kernel that computes rows x panels*16 outputs, each in one register lane from the first k to the last.
+type tile struct {
+	level        string // AVX2 or AVX512
+	format       string // F32, F16 or BF16
+	rows, panels int
+	unroll       int
+}
+
+// tiles lists the shapes for a level. All accumulators must fit the registers beside the weights and one input; few
+// rows get many panels, for as many independent chains as the processor needs and for several streams from memory.
+func tiles(level string) [][2]int {
+	if level == "AVX2" { // 16 registers, two to a panel
+		return [][2]int{{1, 4}, {1, 2}, {2, 2}, {3, 2}, {3, 1}, {4, 1}, {5, 1}, {6, 1}}
+	}
+	shapes := [][2]int{{1, 8}, {1, 2}} // 32 registers, one to a panel
+	for r := 2; r <= maxRows; r++ {
+		if r <= 6 {
+			shapes = append(shapes, [2]int{r, 4})
+		}
+		shapes = append(shapes, [2]int{r, 2})
+	}
+	return shapes
+}
+
+var formats = []string{"F32", "F16", "BF16"}
+
+// tilings writes the tables that name the tiles.
+func tilings() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(warning + "package kernels\n")
+	for _, level := range []string{"AVX2", "AVX512"} {
+		fmt.Fprintf(&b, "\nvar tilings%s = [...]tiling{\n", level)
+		for _, format := range formats {
+			most, names := map[int]int{}, map[int]string{}
+			rows := 0
+			for _, s := range tiles(level) {
+				t := tile{level: level, format: format, rows: s[0], panels: s[1]}
+				rows = max(rows, t.rows)
+				most[t.rows] = max(most[t.rows], t.panels)
+				names[t.rows] += fmt.Sprintf("%d: %s, ", t.panels, t.name())
+			}
+			fmt.Fprintf(&b, "%s: {\nrows: %d,\npanels: [...]int{", format, rows)
+			for r := range maxRows + 1 {
+				fmt.Fprintf(&b, "%d, ", most[r])
+			}
+			b.WriteString("},\ntile: [...][9]tileFunc{\n")
+			for r := range maxRows + 1 {
+				fmt.Fprintf(&b, "%d: {%s},\n", r, names[r])
+			}
+			b.WriteString("},\n},\n")
+		}
+		b.WriteString("}\n")
+	}
+	return format.Source(b.Bytes())
+}
+
+func (t tile) name() string {
+	return fmt.Sprintf("gemm%s%sr%dp%d", t.level, t.format, t.rows, t.panels)
+}
+
+func gemm(level string) func(c *build.Context) {
+	return func(c *build.Context) {
+		for _, format := range formats {
+			for _, s := range tiles(level) {
+				t := tile{level: level, format: format, rows: s[0], panels: s[1], unroll: 2}
+				if t.rows <= 3 {
+					t.unroll = 4
+				}
+				t.write(c)
+			}
+		}
+	}
+}
+
+// vector is a register of the tile's level.
+func (t tile) vector(c *build.Context) reg.VecVirtual {
+	if t.level == "AVX2" {
+		return c.YMM()
+	}
+	return c.ZMM()
+}
+
+// lanes is how many outputs a register holds.
+func (t tile) lanes() int {
+	if t.level == "AVX2" {
+		return 8
+	}
+	return 16
+}
+
+// bytes is the size of the weights of one register.
+func (t tile) bytes() int {
+	if t.format == "F32" {
+		return 4 * t.lanes()
+	}
+	return 2 * t.lanes()
+}
+
+// strided addresses i rows from a base: bases[j] is the row 3j, and ld the bytes of a row.
+func strided(bases []reg.GPVirtual, ld reg.GPVirtual, i, disp int) operand.Mem {
+	m := operand.Mem{Base: bases[i/3], Disp: disp}
+	if i%3 > 0 {
+		m.Index, m.Scale = ld, uint8(i%3)
+	}
+	return m
+}
+
+// bases fills registers with the addresses of every third of n rows.
+func bases(c *build.Context, first, ld reg.GPVirtual, n int) []reg.GPVirtual {
+	b := []reg.GPVirtual{first}
+	if n <= 3 {
+		return b
+	}
+	ld3 := c.GP64()
+	c.LEAQ(operand.Mem{Base: ld, Index: ld, Scale: 2}, ld3)
+	for i := 3; i < n; i += 3 {
+		next := c.GP64()
+		c.LEAQ(operand.Mem{Base: b[len(b)-1], Index: ld3, Scale: 1}, next)
+		b = append(b, next)
+	}
+	return b
+}
+
+func (t tile) write(c *build.Context) {
+	function(c, t.name(), "func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)",
+		fmt.Sprintf("%s is the tile of %d rows and %d panels; see tileFunc.", t.name(), t.rows, t.panels))
+	k := c.Load(c.Param("k"), c.GP64()).(reg.GPVirtual)
+	lda := c.Load(c.Param("lda"), c.GP64()).(reg.GPVirtual)
+	bs := c.Load(c.Param("bs"), c.GP64()).(reg.GPVirtual)
+	c.SHLQ(operand.Imm(2), lda)
+	a := bases(c, c.Load(c.Param("a"), c.GP64()).(reg.GPVirtual), lda, t.rows)
+	b := bases(c, c.Load(c.Param("b"), c.GP64()).(reg.GPVirtual), bs, t.panels)
+
+	per := panel / t.lanes() // registers of a panel
+	sum := make([][]reg.VecVirtual, t.rows)
+	for r := range sum {
+		sum[r] = make([]reg.VecVirtual, t.panels*per)
+		for j := range sum[r] {
+			sum[r][j] = t.vector(c)
+		}
+	}
+	t.start(c, sum)
+
+	n := c.GP64()
+	c.MOVQ(k, n)
+	c.SHRQ(operand.Imm(uint64(map[int]int{2: 1, 4: 2}[t.unroll])), n)
+	c.JZ(operand.LabelRef("rest"))
+	c.Label("loop")
+	t.prefetch(c, b, bs)
+	for u := range t.unroll {
+		t.step(c, sum, a, lda, b, bs, u)
+	}
+	t.advance(c, a, b, t.unroll)
+	c.DECQ(n)
+	c.JNZ(operand.LabelRef("loop"))
+	c.Label("rest")
+	c.ANDQ(operand.Imm(uint64(t.unroll-1)), k)
+	c.JZ(operand.LabelRef("done"))
+	c.Label("one")
+	t.step(c, sum, a, lda, b, bs, 0)
+	t.advance(c, a, b, 1)
+	c.DECQ(k)
+	c.JNZ(operand.LabelRef("one"))
+	c.Label("done")
+	t.finish(c, sum)
+	c.VZEROUPPER()
+	c.RET()
+}
+
+// output gives the addresses of the tile in c.
+func (t tile) output(c *build.Context) func(row, j int) operand.Mem {
+	ldc := c.Load(c.Param("ldc"), c.GP64()).(reg.GPVirtual)
+	c.SHLQ(operand.Imm(2), ldc)
+	rows := bases(c, c.Load(c.Param("c"), c.GP64()).(reg.GPVirtual), ldc, t.rows)
+	return func(row, j int) operand.Mem { return strided(rows, ldc, row, 4*t.lanes()*j) }
+}
+
+// start sets the sums to zero, or to what the block of k before this one left.
+func (t tile) start(c *build.Context, sum [][]reg.VecVirtual) {
+	for _, row := range sum {
+		for _, s := range row {
+			if t.level == "AVX2" {
+				c.VXORPS(s, s, s)
+			} else {
+				c.VPXORD(s, s, s)
+			}
+		}
+	}
+	acc := c.Load(c.Param("acc"), c.GP8())
+	c.TESTB(acc, acc)
+	c.JZ(operand.LabelRef("started"))
+	at := t.output(c)
+	for r, row := range sum {
+		for j, s := range row {
+			c.VMOVUPS(at(r, j), s)
+		}
+	}
+	c.Label("started")
+}
+
+// finish adds the bias, if there is one, and stores.
+func (t tile) finish(c *build.Context, sum [][]reg.VecVirtual) {
+	bias := c.Load(c.Param("bias"), c.GP64())
+	c.TESTQ(bias, bias)
+	c.JZ(operand.LabelRef("store"))
+	for j := range sum[0] {
+		v := t.vector(c)
+		c.VMOVUPS(operand.Mem{Base: bias, Disp: 4 * t.lanes() * j}, v)
+		for r := range sum {
+			c.VADDPS(v, sum[r][j], sum[r][j])
+		}
+	}
+	c.Label("store")
+	at := t.output(c)
+	for r, row := range sum {
+		for j, s := range row {
+			c.VMOVUPS(s, at(r, j))
+		}
+	}
+}
+
+// step adds the products of one k, u after the current one.
+func (t tile) step(c *build.Context, sum [][]reg.VecVirtual, a []reg.GPVirtual, lda reg.GPVirtual, b []reg.GPVirtual, bs reg.GPVirtual, u int) {
+	per := panel / t.lanes()
+	weight := func(j int) operand.Mem { return strided(b, bs, j/per, (u*per+j%per)*t.bytes()) }
+	input := func(r int) reg.VecVirtual {
+		x := t.vector(c)
+		c.VBROADCASTSS(strided(a, lda, r, 4*u), x)
+		return x
+	}
+	if t.rows <= 3 { // inputs in registers, weights one after the other
+		xs := make([]reg.VecVirtual, t.rows)
+		for r := range xs {
+			xs[r] = input(r)
+		}
+		for j := range sum[0] {
+			if t.rows == 1 && t.format == "F32" {
+				c.VFMADD231PS(weight(j), xs[0], sum[0][j])
+				continue
+			}
+			w := t.widened(c, weight(j))
+			for r, x := range xs {
+				c.VFMADD231PS(w, x, sum[r][j])
+			}
+		}
+		return
+	}
+	ws := make([]reg.VecVirtual, len(sum[0]))
+	for j := range ws {
+		ws[j] = t.widened(c, weight(j))
+	}
+	for r := range sum {
+		x := input(r)
+		for j, w := range ws {
+			c.VFMADD231PS(w, x, sum[r][j])
+		}
+	}
+}
+
+// widened loads weights as float32.
+func (t tile) widened(c *build.Context, m operand.Mem) reg.VecVirtual {
+	w := t.vector(c)
+	switch t.format {
+	case "F32":
+		c.VMOVUPS(m, w)
+	case "F16":
+		c.VCVTPH2PS(m, w)
+	case "BF16":
+		c.VPMOVZXWD(m, w)
+		c.VPSLLD(operand.Imm(16), w, w)
+	}
+	return w
+}
+
+// prefetch asks for the weights of a later turn of the loop.
+func (t tile) prefetch(c *build.Context, b []reg.GPVirtual, bs reg.GPVirtual) {
+	turn := t.unroll * t.bytes() * (panel / t.lanes())
+	for p := range t.panels {
+		for o := 0; o < turn; o += 64 {
+			c.PREFETCHT0(strided(b, bs, p, 2048+o))
+		}
+	}
+}
+
+func (t tile) advance(c *build.Context, a, b []reg.GPVirtual, n int) {
+	for _, p := range a {
+		c.ADDQ(operand.Imm(uint64(4*n)), p)
+	}
+	for _, p := range b {
+		c.ADDQ(operand.U32(uint32(n*t.bytes()*(panel/t.lanes()))), p)
+	}
+}

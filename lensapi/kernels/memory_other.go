@@ -1,0 +1,9 @@
+//go:build !linux
+
+package kernels
+
+import "errors"
+
+func mapMemory(int) (data, mapped []byte, err error) { return nil, nil, errors.ErrUnsupported }
+
+func unmapMemory([]byte) {}
