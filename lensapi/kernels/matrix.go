@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"unsafe"
 
 	"github.com/x448/float16"
@@ -42,6 +43,9 @@ type Matrix struct {
 	owner  *chunk // keeps data alive
 }
 
+// The weights given to the functions that pack may be a mapped file. When it is cut short while it is read, they panic with the
+// error of the fault, as package runtime/debug does for a goroutine of its own.
+
 // Pack packs w, row-major [n, k]: one row per output, as torch's Linear stores it.
 func Pack(w []float32, n, k int) *Matrix { return pack(F32, w, n, k, false) }
 
@@ -62,6 +66,7 @@ func pack[T float32 | uint16](f Format, w []T, n, k int, transposed bool) *Matri
 	m.data, m.owner = allocate(m.panels() * panel * k * f.width())
 	dst := view[T](m.data)
 	Parallel(m.panels(), n*k, func(lo, hi int) {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		for p := lo; p < hi; p++ {
 			to := dst[p*panel*k : (p+1)*panel*k]
 			first := min(p*panel, n)

@@ -145,12 +145,26 @@ func (b *binder) stacked(dst []*linear, name string, in int, outs ...int) {
 	}, sum, in)
 }
 
-// pack packs the rows of w [out, in].
-func pack(v weights.Values, out, in int) *kernels.Matrix { return kernels.Pack(widen(v), out, in) }
+// pack packs the rows of w [out, in], as wide as they are stored.
+func pack(v weights.Values, out, in int) *kernels.Matrix {
+	switch {
+	case v.F16 != nil:
+		return kernels.PackBits(kernels.F16, v.F16, out, in)
+	case v.BF16 != nil:
+		return kernels.PackBits(kernels.BF16, v.BF16, out, in)
+	}
+	return kernels.Pack(v.F32, out, in)
+}
 
-// packTransposed packs the columns of w [in, out].
+// packTransposed packs the columns of w [in, out], as wide as they are stored.
 func packTransposed(v weights.Values, in, out int) *kernels.Matrix {
-	return kernels.PackTransposed(widen(v), in, out)
+	switch {
+	case v.F16 != nil:
+		return kernels.PackBitsTransposed(kernels.F16, v.F16, in, out)
+	case v.BF16 != nil:
+		return kernels.PackBitsTransposed(kernels.BF16, v.BF16, in, out)
+	}
+	return kernels.PackTransposed(v.F32, in, out)
 }
 
 // gather copies n parts of v, all of one length, into one after the other; all of v is not copied.
