@@ -36,6 +36,7 @@ var bitCases = map[string]func() []float32{
 	"MatMul F32, 13 rows":  func() []float32 { return productBits(kernels.F32, 13, 129, 523) },
 	"MatMul F16, 7 rows":   func() []float32 { return productBits(kernels.F16, 7, 47, 300) },
 	"MatMul BF16, 30 rows": func() []float32 { return productBits(kernels.BF16, 30, 33, 300) },
+	"MatMul Int8, 9 rows":  func() []float32 { return productBits(kernels.Int8, 9, 81, 300) },
 }
 
 func exactFloats(r *rand.Rand, n int) []float32 {

@@ -30,25 +30,38 @@ type tiling struct {
 	tile   [maxRows + 1][9]tileFunc // by rows and panels
 }
 
-// product is one call of MatMul.
+// product is one call of MatMul. A tile's k counts steps: inputs, or groups of them.
 type product struct {
-	dst, x []float32
-	w      *Matrix
-	bias   []float32
+	dst, x  []float32
+	w       *Matrix
+	bias    []float32
+	steps   int // of a row
+	inputs  int // float32 of x in a step
+	weights int // bytes of a panel in a step
 }
 
 // MatMul computes dst = x Wᵀ + bias for x [T, K] and dst [T, N]; bias [N] may be nil. An output is a chain of float32
-// fused multiply-adds over K, ascending from 0; the bias is added last, with a rounding of its own.
+// fused multiply-adds over K, ascending from 0; the bias is added last, with a rounding of its own. A matrix of format Int8
+// rounds x too; see Matrix.Int8.
 func MatMul(dst, x []float32, w *Matrix, bias []float32) {
 	if w.k == 0 || w.n == 0 || len(x) < w.k {
 		return
 	}
 	rows := len(x) / w.k
-	m := product{dst[:rows*w.n], x[:rows*w.k], w, bias}
-	if active == portable {
-		m.portable(rows)
-	} else {
+	m := product{dst[:rows*w.n], x[:rows*w.k], w, bias, w.k, 1, panel * w.format.width()}
+	if w.format == Int8 {
+		q := int8Pool.Get().(*int8Rows)
+		defer int8Pool.Put(q)
+		q.set(m.x, w.k)
+		m.x, m.steps, m.inputs, m.weights = q.words, groups(w.k), groupRow, groupWeights
+	}
+	switch {
+	case active != portable:
 		m.tiled(rows, tilings(active, w.format))
+	case w.format == Int8:
+		m.portableInt8(rows)
+	default:
+		m.portable(rows)
 	}
 	runtime.KeepAlive(w)
 }
@@ -56,7 +69,7 @@ func MatMul(dst, x []float32, w *Matrix, bias []float32) {
 // tiled computes strips: a block of rows by a few panels each.
 func (m *product) tiled(rows int, t *tiling) {
 	panels := m.w.panels()
-	step := max(1, blockA/m.w.k/t.rows) * t.rows
+	step := max(1, blockA/(m.steps*m.inputs)/t.rows) * t.rows
 	unit := 2
 	if most := t.panels[min(rows, t.rows)]; panels >= most*runtime.GOMAXPROCS(0) {
 		unit = max(unit, most)
@@ -111,22 +124,21 @@ func (m *product) edge(t *tiling, r0, r1, p, n int) {
 
 // column computes rows r0 to r1-1 of n panels from p, one block of inputs after the other, into rows of c that are ldc apart.
 func (m *product) column(t *tiling, c []float32, ldc int, bias []float32, r0, r1, p, n int) {
-	k, width := m.w.k, m.w.format.width()
 	tiles := (r1 - r0 + t.rows - 1) / t.rows
-	block := k
-	if tiles > 1 {
+	block, lda := m.steps, m.steps*m.inputs
+	if tiles > 1 && m.w.format != Int8 {
 		block = blockK
 	}
-	for k0 := 0; k0 < k; k0 += block {
-		k1 := min(k0+block, k)
+	for k0 := 0; k0 < m.steps; k0 += block {
+		k1 := min(k0+block, m.steps)
 		var last *float32
-		if k1 == k {
+		if k1 == m.steps {
 			last = unsafe.SliceData(bias)
 		}
-		b := &m.w.data[(p*k+k0)*panel*width]
+		b := &m.w.data[(p*m.steps+k0)*m.weights]
 		for i := range tiles {
 			a0, a1 := i*(r1-r0)/tiles, (i+1)*(r1-r0)/tiles
-			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*k+k0], k, b, k*panel*width, &c[a0*ldc], ldc, last, k0 > 0)
+			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*lda+k0*m.inputs], lda, b, m.steps*m.weights, &c[a0*ldc], ldc, last, k0 > 0)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func eachLevel(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-// weights are random, in a format; bits is nil for F32.
+// weights are in a format; bits is nil for F32 and Int8.
 type weights struct {
 	format kernels.Format
 	values []float32
@@ -54,6 +54,9 @@ func inFormat(f kernels.Format, values []float32) weights {
 }
 
 func (w weights) pack(n, k int) *kernels.Matrix {
+	if w.format == kernels.Int8 {
+		return kernels.Pack(w.values, n, k).Int8()
+	}
 	if w.bits == nil {
 		return kernels.Pack(w.values, n, k)
 	}
@@ -125,7 +128,7 @@ func TestMatMul(t *testing.T) {
 func TestMatMulLevels(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	const rows = 40
-	for _, f := range formats {
+	for _, f := range append(formats, kernels.Int8) {
 		for _, c := range []struct{ n, k int }{{1, 300}, {47, 257}, {129, 523}, {300, 9}, {256, 768}} {
 			if testing.Short() && c.k > 600 {
 				continue

@@ -14,18 +14,20 @@ import (
 // always take two.
 const panel = 16
 
-// Format is how a Matrix stores its weights. Kernels widen them to float32, which is exact.
+// Format is how a Matrix stores its weights.
 type Format int
 
+// Kernels widen F32, F16 and BF16 to float32, which is exact. Int8 is an approximation; see Matrix.Int8.
 const (
 	F32  Format = iota
 	F16         // IEEE 754 binary16
 	BF16        // the upper half of a float32
+	Int8        // 8-bit integers with a scale for each 64 inputs of an output
 )
 
-func (f Format) String() string { return [...]string{"F32", "F16", "BF16"}[f] }
+func (f Format) String() string { return [...]string{"F32", "F16", "BF16", "Int8"}[f] }
 
-// width is the bytes of a weight.
+// width is the bytes of a weight of an exact format.
 func (f Format) width() int {
 	if f == F32 {
 		return 4
@@ -39,7 +41,7 @@ func (f Format) width() int {
 type Matrix struct {
 	n, k   int
 	format Format
-	data   []byte // [panels, K, 16] weights; outputs past N are zero
+	data   []byte // [panels, K, 16] weights, but see int8.go; outputs past N are zero
 	owner  *chunk // keeps data alive
 }
 
@@ -59,7 +61,8 @@ func PackBits(f Format, w []uint16, n, k int) *Matrix { return pack(f, w, n, k, 
 func PackBitsTransposed(f Format, w []uint16, k, n int) *Matrix { return pack(f, w, n, k, true) }
 
 func pack[T float32 | uint16](f Format, w []T, n, k int, transposed bool) *Matrix {
-	if int(unsafe.Sizeof(w[:1:1][0])) != f.width() {
+	var t T
+	if f == Int8 || int(unsafe.Sizeof(t)) != f.width() {
 		panic(fmt.Sprintf("kernels: %T is not %v", w, f))
 	}
 	m := &Matrix{n: n, k: k, format: f}
@@ -138,11 +141,13 @@ func (m *Matrix) Row(dst []float32, out int) {
 		for i, w := 0, view[uint16](m.data)[at:]; i < len(dst); i++ {
 			dst[i] = fromBF16(w[i*panel])
 		}
+	case Int8:
+		m.int8Row(dst, out)
 	}
 	runtime.KeepAlive(m)
 }
 
-// widen writes panel p as float32: dst [K, 16].
+// widen writes panel p of an exact format as float32: dst [K, 16].
 func (m *Matrix) widen(dst []float32, p int) {
 	at := p * panel * m.k
 	switch m.format {

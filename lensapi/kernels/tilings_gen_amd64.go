@@ -60,6 +60,25 @@ var tilingsAVX2 = [...]tiling{
 			12: {},
 		},
 	},
+	Int8: {
+		rows:   2,
+		panels: [...]int{0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		tile: [...][9]tileFunc{
+			0:  {},
+			1:  {2: gemmAVX2Int8r1p2, 1: gemmAVX2Int8r1p1},
+			2:  {1: gemmAVX2Int8r2p1},
+			3:  {},
+			4:  {},
+			5:  {},
+			6:  {},
+			7:  {},
+			8:  {},
+			9:  {},
+			10: {},
+			11: {},
+			12: {},
+		},
+	},
 }
 
 var tilingsAVX512 = [...]tiling{
@@ -118,6 +137,25 @@ var tilingsAVX512 = [...]tiling{
 			10: {2: gemmAVX512BF16r10p2},
 			11: {2: gemmAVX512BF16r11p2},
 			12: {2: gemmAVX512BF16r12p2},
+		},
+	},
+	Int8: {
+		rows:   6,
+		panels: [...]int{0, 4, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0},
+		tile: [...][9]tileFunc{
+			0:  {},
+			1:  {4: gemmAVX512Int8r1p4, 2: gemmAVX512Int8r1p2},
+			2:  {2: gemmAVX512Int8r2p2},
+			3:  {2: gemmAVX512Int8r3p2},
+			4:  {2: gemmAVX512Int8r4p2},
+			5:  {2: gemmAVX512Int8r5p2},
+			6:  {2: gemmAVX512Int8r6p2},
+			7:  {},
+			8:  {},
+			9:  {},
+			10: {},
+			11: {},
+			12: {},
 		},
 	},
 }

@@ -48,10 +48,14 @@ func tilings() ([]byte, error) {
 	b.WriteString(warning + "package kernels\n")
 	for _, level := range []string{"AVX2", "AVX512"} {
 		fmt.Fprintf(&b, "\nvar tilings%s = [...]tiling{\n", level)
-		for _, format := range formats {
+		for _, format := range append(formats, "Int8") {
+			shapes := tiles(level)
+			if format == "Int8" {
+				shapes = int8Tiles(level)
+			}
 			most, names := map[int]int{}, map[int]string{}
 			rows := 0
-			for _, s := range tiles(level) {
+			for _, s := range shapes {
 				t := tile{level: level, format: format, rows: s[0], panels: s[1]}
 				rows = max(rows, t.rows)
 				most[t.rows] = max(most[t.rows], t.panels)
@@ -140,8 +144,7 @@ func bases(c *build.Context, first, ld reg.GPVirtual, n int) []reg.GPVirtual {
 }
 
 func (t tile) write(c *build.Context) {
-	function(c, t.name(), "func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)",
-		fmt.Sprintf("%s is the tile of %d rows and %d panels; see tileFunc.", t.name(), t.rows, t.panels))
+	t.declare(c)
 	k := c.Load(c.Param("k"), c.GP64()).(reg.GPVirtual)
 	lda := c.Load(c.Param("lda"), c.GP64()).(reg.GPVirtual)
 	bs := c.Load(c.Param("bs"), c.GP64()).(reg.GPVirtual)
@@ -149,14 +152,7 @@ func (t tile) write(c *build.Context) {
 	a := bases(c, c.Load(c.Param("a"), c.GP64()).(reg.GPVirtual), lda, t.rows)
 	b := bases(c, c.Load(c.Param("b"), c.GP64()).(reg.GPVirtual), bs, t.panels)
 
-	per := panel / t.lanes() // registers of a panel
-	sum := make([][]reg.VecVirtual, t.rows)
-	for r := range sum {
-		sum[r] = make([]reg.VecVirtual, t.panels*per)
-		for j := range sum[r] {
-			sum[r][j] = t.vector(c)
-		}
-	}
+	sum := t.registers(c)
 	t.start(c, sum)
 
 	n := c.GP64()
@@ -183,6 +179,22 @@ func (t tile) write(c *build.Context) {
 	t.finish(c, sum)
 	c.VZEROUPPER()
 	c.RET()
+}
+
+func (t tile) declare(c *build.Context) {
+	function(c, t.name(), "func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)",
+		fmt.Sprintf("%s is the tile of %d rows and %d panels; see tileFunc.", t.name(), t.rows, t.panels))
+}
+
+// registers gives each output of the tile its lane.
+func (t tile) registers(c *build.Context) [][]reg.VecVirtual {
+	rows := make([][]reg.VecVirtual, t.rows)
+	for r := range rows {
+		for range t.panels * panel / t.lanes() {
+			rows[r] = append(rows[r], t.vector(c))
+		}
+	}
+	return rows
 }
 
 // output gives the addresses of the tile in c.
