@@ -102,24 +102,34 @@ func (q *int8Rows) set(x []float32, k int) {
 	} else {
 		q.words = q.words[:need]
 	}
+	whole := 0 // groups that the assembly takes
+	if active != portable {
+		whole = k / groupInputs
+	}
 	Parallel(rows, len(x), func(lo, hi int) {
-		var group [groupInputs]float32
 		for r := lo; r < hi; r++ {
-			row := x[r*k : (r+1)*k]
-			for g := range n {
-				to := q.words[(r*n+g)*groupRow:][:groupRow]
-				m := copy(group[:], row[g*groupInputs:])
-				clear(group[m:])
-				steps := (*[groupInputs]int8)(unsafe.Pointer(&to[0]))
-				to[groupRow-2] = quantize(steps, &group)
-				var sum int32
-				for _, s := range steps {
-					sum += int32(s)
-				}
-				*(*int32)(unsafe.Pointer(&to[groupRow-1])) = -128 * sum
+			row, to := x[r*k:(r+1)*k], q.words[r*n*groupRow:]
+			if whole > 0 {
+				quantizeRow(to, row, whole)
+			}
+			for g := whole; g < n; g++ {
+				quantizeGroup(to[g*groupRow:], row[g*groupInputs:min((g+1)*groupInputs, k)])
 			}
 		}
 	})
+}
+
+// quantizeGroup writes one group of a row; short ones get zeros.
+func quantizeGroup(to, x []float32) {
+	var group [groupInputs]float32
+	copy(group[:], x)
+	steps := (*[groupInputs]int8)(unsafe.Pointer(&to[0]))
+	to[groupRow-2] = quantize(steps, &group)
+	var sum int32
+	for _, s := range steps {
+		sum += int32(s)
+	}
+	*(*int32)(unsafe.Pointer(&to[groupRow-1])) = -128 * sum
 }
 
 // portableInt8 is the twin of the assembly in Go; x holds the rows that int8Rows.set made.

@@ -88,12 +88,14 @@ func TestInt8Special(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	eachLevel(t, func(t *testing.T) {
 		for _, bad := range []float32{nan, inf, -inf} {
-			x, got := make([]float32, 3*k), make([]float32, 3*n)
-			x[k+66] = bad
-			kernels.MatMul(got, x, m, nil)
-			for i, v := range got {
-				if middle := i/n == 1; (v != v) != middle || !middle && v != 0 {
-					t.Fatalf("%v in row 1: output %d of row %d is %v", bad, i%n, i/n, v)
+			for _, at := range []int{3, 66} { // in a whole group and in a short one
+				x, got := make([]float32, 3*k), make([]float32, 3*n)
+				x[k+at] = bad
+				kernels.MatMul(got, x, m, nil)
+				for i, v := range got {
+					if middle := i/n == 1; (v != v) != middle || !middle && v != 0 {
+						t.Fatalf("%v in row 1: output %d of row %d is %v", bad, i%n, i/n, v)
+					}
 				}
 			}
 		}
@@ -106,6 +108,26 @@ func TestInt8Special(t *testing.T) {
 		for _, v := range got {
 			if want := k * 0x1p102; math.Abs(float64(v)/want-1) > 1e-6 {
 				t.Fatalf("%v, want %v", v, want)
+			}
+		}
+	})
+}
+
+// TestInt8Rounding multiplies inputs half way between two steps with the identity.
+func TestInt8Rounding(t *testing.T) {
+	const k = 64
+	x, w := make([]float32, k), make([]float32, k*k)
+	for i := range k {
+		x[i], w[i*k+i] = float32(i)-31.5, 1
+	}
+	x[0] = -127
+	m := kernels.Pack(w, k, k).Int8()
+	eachLevel(t, func(t *testing.T) {
+		got := make([]float32, k)
+		kernels.MatMul(got, x, m, nil)
+		for i, v := range got {
+			if want := math.RoundToEven(float64(x[i])); math.Abs(float64(v)-want) > 1e-5 {
+				t.Errorf("%v became %v, want %v", x[i], v, want)
 			}
 		}
 	})

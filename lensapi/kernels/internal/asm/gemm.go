@@ -305,9 +305,13 @@ func (t tile) widened(c *build.Context, m operand.Mem) reg.VecVirtual {
 // prefetch asks for the weights of a later turn of the loop.
 func (t tile) prefetch(c *build.Context, b []reg.GPVirtual, bs reg.GPVirtual) {
 	turn := t.unroll * t.bytes() * (panel / t.lanes())
+	ahead := 2048
+	if t.rows > 3 {
+		ahead = 4096
+	}
 	for p := range t.panels {
 		for o := 0; o < turn; o += 64 {
-			c.PREFETCHT0(strided(b, bs, p, 2048+o))
+			c.PREFETCHT0(strided(b, bs, p, ahead+o))
 		}
 	}
 }

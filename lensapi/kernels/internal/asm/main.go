@@ -28,6 +28,7 @@ var sources = []source{
 	{"probe", probe},
 	{"gemm_avx2", gemm("AVX2")},
 	{"gemm_avx512", gemm("AVX512")},
+	{"quantize", quantize},
 	{"int8_avx2", gemmInt8("AVX2")},
 	{"int8_avx512", gemmInt8("AVX512")},
 }
