@@ -165,6 +165,13 @@ func (s *blockStore) remove(key blockKey, size int64) error {
 	return nil
 }
 
+// recount makes the next totals count anew.
+func (s *blockStore) recount() {
+	s.publishing.Lock()
+	s.counted = false
+	s.publishing.Unlock()
+}
+
 // totals gives bytes and number of the blocks stored.
 func (s *blockStore) totals() (bytes, blocks int64) {
 	s.publishing.RLock()

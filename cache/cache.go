@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,6 +36,8 @@ type Store struct {
 
 	mu    sync.Mutex // held briefly, never during disk access
 	convs map[string]*Conversation
+
+	lim limits
 
 	ready        atomic.Bool  // the folder could be prepared
 	unsavedBytes atomic.Int64 // of tokens, records and events that wait for the disk
@@ -92,7 +95,10 @@ func open(dir string, opt Options, wrap func(filesystem) filesystem) (*Store, er
 
 // openOn opens the cache on a disk and takes it over.
 func openOn(disk filesystem, dir string, opt Options) (*Store, error) {
-	mem, closeMem, err := newMemory(opt.MemoryPolicy, opt.MaxMemory)
+	if opt.ProcessMemory > 0 {
+		debug.SetMemoryLimit(opt.ProcessMemory)
+	}
+	mem, closeMem, err := newMemory(opt.MemoryPolicy, newBudget(opt.MaxMemory, opt.ProcessMemory))
 	if err != nil {
 		return nil, join(err, disk.Close())
 	}

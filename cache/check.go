@@ -6,6 +6,11 @@ import (
 	"io/fs"
 	"iter"
 	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Problem is something in a cache folder that is not as it was written.
@@ -17,19 +22,43 @@ type Problem struct {
 
 func (p Problem) String() string { return fmt.Sprintf("%s at byte %d: %v", p.File, p.Offset, p.Err) }
 
-// Check reads everything in a cache folder and gives what is wrong with it: checksums, formats, positions, shapes and
+// Check is [Checker.Run] with nothing asked for but the problems.
+func Check(dir string) iter.Seq[Problem] { return new(Checker).Run(dir) }
+
+// Checker reads everything in a cache folder.
+type Checker struct {
+	// Progress, if not nil, is called now and then with the bytes of blocks that were read, of how many.
+	Progress func(done, total int64)
+	// Summary is what there was; it is complete when Run has ended.
+	Summary Summary
+}
+
+// Summary is what a [Checker] has found.
+type Summary struct {
+	Conversations int   `json:"conversations"`
+	Tokens        int   `json:"tokens"`
+	Blocks        int   `json:"blocks"`
+	Bytes         int64 `json:"bytes"`   // of the blocks
+	Missing       int   `json:"missing"` // blocks that a conversation names and that are not stored: they can be computed again
+	Unnamed       int   `json:"unnamed"` // blocks that no conversation names: a sweep removes them
+	Problems      int   `json:"problems"`
+}
+
+// Run reads everything in a cache folder and gives what is wrong with it: checksums, formats, positions, shapes and
 // keys that do not fit, files that should not be there. It changes nothing and takes no locks; while a process
 // writes, an unfinished frame at the end of its logs shows as a problem. Rows that are not stored are none, since
-// they can be recomputed, and neither are blocks no longer named, which a sweep removes.
-func Check(dir string) iter.Seq[Problem] {
+// they can be recomputed, and neither are blocks no longer named, which a sweep removes; the summary counts both.
+func (c *Checker) Run(dir string) iter.Seq[Problem] {
 	return func(yield func(Problem) bool) {
+		c.Summary = Summary{}
 		d, err := openDisk(dir)
 		if err != nil {
+			c.Summary.Problems++
 			yield(Problem{dir, 0, err})
 			return
 		}
 		defer d.Close()
-		ck := checker{disk: d, yield: yield, spaces: map[blockKey]layout{}}
+		ck := checker{disk: d, yield: yield, spaces: map[blockKey]layout{}, c: c}
 		ck.run(dir)
 	}
 }
@@ -39,6 +68,7 @@ type checker struct {
 	yield   func(Problem) bool
 	stopped bool
 	spaces  map[blockKey]layout // of the blocks named by conversations
+	c       *Checker
 }
 
 func (ck *checker) problem(file string, err error) {
@@ -53,6 +83,7 @@ func (ck *checker) problem(file string, err error) {
 	} else if errors.As(err, &bad) {
 		p = Problem{file, bad.offset, bad.err}
 	}
+	ck.c.Summary.Problems++
 	ck.stopped = !ck.yield(p)
 }
 
@@ -90,6 +121,8 @@ func (ck *checker) conversation(dir string) {
 	var st state
 	sc, err := readTokens(ck.disk, dir, meta, rootKey(meta.Space, meta.layout()), &st, false)
 	ck.segment(dir+"/tokens.log", sc, err)
+	ck.c.Summary.Conversations++
+	ck.c.Summary.Tokens += len(st.tokens)
 	for _, k := range st.keys {
 		ck.spaces[k] = meta.layout()
 	}
@@ -117,26 +150,69 @@ func (ck *checker) segment(name string, sc scan, err error) {
 	}
 }
 
-// blocks checks every block file. A block that no conversation names tells its own shape.
+// blocks checks every block file, some at a time. A block that no conversation names tells its own shape.
 func (ck *checker) blocks() {
+	type job struct {
+		name string
+		key  blockKey
+		size int64
+		err  chan error
+	}
+	var jobs []job
+	var total int64
 	dirs, err := ck.disk.ReadDir("blocks")
 	ck.problem("blocks", err)
 	for _, dir := range dirs {
 		files, err := ck.disk.ReadDir("blocks/" + dir.Name())
 		ck.problem("blocks/"+dir.Name(), err)
 		for _, f := range files {
-			if ck.stopped {
-				return
-			}
 			name := "blocks/" + dir.Name() + "/" + f.Name()
 			key, ok := parseBlockKey(f.Name())
 			if !ok || key.path() != name {
 				ck.problem(name, errors.New("not the name of a block"))
 				continue
 			}
-			ck.problem(name, ck.block(key))
+			j := job{name: name, key: key, err: make(chan error, 1)}
+			if info, err := f.Info(); err == nil {
+				j.size = info.Size()
+			}
+			total += j.size
+			jobs = append(jobs, j)
 		}
 	}
+	slices.SortFunc(jobs, func(a, b job) int { return strings.Compare(a.name, b.name) })
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(jobs) {
+					return
+				}
+				jobs[i].err <- ck.block(jobs[i].key)
+			}
+		})
+	}
+	defer workers.Wait()
+	defer next.Store(int64(len(jobs))) // ends them early
+	var done int64
+	for _, j := range jobs {
+		if ck.stopped {
+			return
+		}
+		ck.problem(j.name, <-j.err)
+		ck.c.Summary.Blocks++
+		ck.c.Summary.Bytes += j.size
+		if _, named := ck.spaces[j.key]; !named {
+			ck.c.Summary.Unnamed++
+		}
+		delete(ck.spaces, j.key)
+		if done += j.size; ck.c.Progress != nil {
+			ck.c.Progress(done, total)
+		}
+	}
+	ck.c.Summary.Missing = len(ck.spaces)
 }
 
 func (ck *checker) block(key blockKey) error {

@@ -57,6 +57,10 @@ type Conversation struct {
 	queued atomic.Bool
 	mine   atomic.Bool // what is in memory counts: the lock is held, or something is not saved
 
+	lastUse, touched atomic.Int64 // nanoseconds of Unix time
+	sizesMu          sync.Mutex
+	sizes            map[blockKey]int64 // of its blocks on disk, as far as it was asked
+
 	mu    sync.RWMutex
 	id    string
 	uid   string // tells it from a later conversation of the same id

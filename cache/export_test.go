@@ -36,3 +36,35 @@ func (rejectAll) Get(blockKey) (*block, bool) { return nil, false }
 func (rejectAll) Add(*block)                  {}
 func (rejectAll) Remove(blockKey)             {}
 func (rejectAll) Stats() memoryStats          { return memoryStats{} }
+
+// TryBudget fills a memory cache while the rest of the process grows.
+func TryBudget(t interface {
+	Helper()
+	Errorf(string, ...any)
+	Fatal(...any)
+}, policy string) {
+	t.Helper()
+	b := newBudget(10<<20, 30<<20)
+	var others int64
+	b.live = func(held int64) int64 { return others + held }
+	m, end, err := newMemory(policy, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	next := byte(0)
+	fill := func() int64 {
+		b.next = time.Time{}
+		for range 100 {
+			next++
+			m.Add(&block{key: blockKey{next, byte(others >> 20)}, chunks: []chunk{{dtypeF16, make([]byte, 200<<10)}}})
+		}
+		return m.Stats().bytes
+	}
+	for _, step := range []struct{ others, least, most int64 }{{0, 8 << 20, 10 << 20}, {15 << 20, 2 << 20, 5 << 20}, {100 << 20, 1, 1 << 20}, {0, 8 << 20, 10 << 20}} {
+		others = step.others
+		if got := fill(); got < step.least || got > step.most {
+			t.Errorf("%s: %d bytes in memory beside %d others, want %d to %d", policy, got, others, step.least, step.most)
+		}
+	}
+}

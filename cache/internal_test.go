@@ -34,8 +34,8 @@ func TestMemoryPolicies(t *testing.T) {
 		blocks[i] = &block{key: blockKey{byte(i)}, chunks: []chunk{{dtypeF16, make([]byte, 1000+i)}}}
 	}
 	for _, room := range []int64{1 << 20, 20 << 10} {
-		lru := newLRU(room)
-		rist, err := newRistretto(room)
+		lru := newLRU(newBudget(room, 0))
+		rist, err := newRistretto(newBudget(room, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestMemoryPolicies(t *testing.T) {
 
 func TestLRUOrder(t *testing.T) {
 	mk := func(i byte) *block { return &block{key: blockKey{i}, chunks: []chunk{{dtypeF16, make([]byte, 712)}}} }
-	m := newLRU(3000) // three blocks of 1000
+	m := newLRU(newBudget(3000, 0)) // three blocks of 1000
 	for i := range byte(3) {
 		m.Add(mk(i))
 	}

@@ -432,7 +432,7 @@ func (i memInfo) Mode() fs.FileMode {
 // CheckDisk is Check on any disk.
 func CheckDisk(d Filesystem) []Problem {
 	var out []Problem
-	ck := checker{disk: d, yield: func(p Problem) bool { out = append(out, p); return true }, spaces: map[blockKey]layout{}}
+	ck := checker{disk: d, yield: func(p Problem) bool { out = append(out, p); return true }, spaces: map[blockKey]layout{}, c: new(Checker)}
 	ck.run("disk in memory")
 	return out
 }

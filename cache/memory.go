@@ -3,8 +3,10 @@ package cache
 import (
 	"container/list"
 	"fmt"
+	"runtime/metrics"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
@@ -24,15 +26,59 @@ type memoryStats struct {
 }
 
 // newMemory makes the cache of a policy and the function that ends it.
-func newMemory(policy string, maxBytes int64) (memory, func(), error) {
+func newMemory(policy string, b *budget) (memory, func(), error) {
 	if policy == PolicyLRU {
-		return newLRU(maxBytes), func() {}, nil
+		return newLRU(b), func() {}, nil
 	}
-	m, err := newRistretto(maxBytes)
+	m, err := newRistretto(b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("memory cache of %d bytes: %w", maxBytes, err)
+		return nil, nil, fmt.Errorf("memory cache of %d bytes: %w", b.max, err)
 	}
 	return m, m.close, nil
+}
+
+// budget is how many bytes of blocks may be in memory. With a limit on the process it shrinks as models and everything
+// else grow, because a collector that is short of memory does little else than collect.
+type budget struct {
+	max   int64 // bytes of blocks
+	limit int64 // bytes of the process, 0 for none
+	live  func(held int64) int64
+
+	mu   sync.Mutex
+	now  int64
+	next time.Time // of the next look
+}
+
+const budgetEvery = 200 * time.Millisecond
+
+func newBudget(max, limit int64) *budget {
+	return &budget{max: max, limit: limit, live: liveHeap, now: max}
+}
+
+// liveHeap is what the last collection found to be in use.
+func liveHeap(int64) int64 {
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return int64(s[0].Value.Uint64())
+}
+
+// get gives the budget when held bytes of blocks are in memory. A third of the limit is left to garbage, without which
+// nothing could be allocated; the cache never goes below a thirtieth, so that a click is served twice.
+func (b *budget) get(held int64) int64 {
+	if b.limit == 0 {
+		return b.max
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); now.After(b.next) {
+		b.next = now.Add(budgetEvery)
+		others := max(b.live(held)-held, 0)
+		b.now = min(b.max, max(b.limit*2/3-others, b.limit/30))
+	}
+	return b.now
 }
 
 // ristrettoMemory guards ristretto's sharp edges; each rule below was measured against v2.4.2.
@@ -40,11 +86,12 @@ type ristrettoMemory struct {
 	mu       sync.RWMutex // Close during a Set panics inside ristretto
 	closed   bool
 	c        *ristretto.Cache[string, *block] // integer keys would have no conflict hash
+	budget   *budget
 	rejected atomic.Int64
 }
 
-func newRistretto(maxBytes int64) (*ristrettoMemory, error) {
-	m := new(ristrettoMemory)
+func newRistretto(budget *budget) (*ristrettoMemory, error) {
+	m, maxBytes := &ristrettoMemory{budget: budget}, budget.max
 	// Ten counters per block expected; blocks of small models are about 16 KiB.
 	counters := min(max(maxBytes/(16<<10)*10, 1e4), 1e7)
 	c, err := ristretto.NewCache(&ristretto.Config[string, *block]{
@@ -80,6 +127,9 @@ func (m *ristrettoMemory) Add(b *block) {
 	defer m.mu.RUnlock()
 	if m.closed {
 		return
+	}
+	if now := m.budget.get(m.c.MaxCost() - m.c.RemainingCost()); now != m.c.MaxCost() {
+		m.c.UpdateMaxCost(now)
 	}
 	if b.cost() >= m.c.MaxCost() { // Set would claim success and drop it
 		m.rejected.Add(1)
@@ -121,6 +171,7 @@ func (m *ristrettoMemory) close() {
 // lruMemory drops the least recently used blocks.
 type lruMemory struct {
 	mu       sync.Mutex
+	budget   *budget
 	max      int64
 	bytes    int64
 	rejected int64
@@ -128,8 +179,8 @@ type lruMemory struct {
 	byKey    map[blockKey]*list.Element
 }
 
-func newLRU(maxBytes int64) *lruMemory {
-	return &lruMemory{max: maxBytes, order: list.New(), byKey: map[blockKey]*list.Element{}}
+func newLRU(budget *budget) *lruMemory {
+	return &lruMemory{budget: budget, max: budget.max, order: list.New(), byKey: map[blockKey]*list.Element{}}
 }
 
 func (m *lruMemory) Get(key blockKey) (*block, bool) {
@@ -146,6 +197,7 @@ func (m *lruMemory) Get(key blockKey) (*block, bool) {
 func (m *lruMemory) Add(b *block) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.max = m.budget.get(m.bytes)
 	if b.cost() > m.max {
 		m.rejected++
 		return

@@ -39,6 +39,16 @@ type Options struct {
 	Sync         SyncPolicy    // SyncBlock by default
 	SweepGrace   time.Duration // 0 means DefaultSweepGrace; longer than the longest write
 
+	// MaxDisk bounds the folder, 0 means no limit; MaxConversationDisk the rows of one conversation, 0 means
+	// DefaultMaxConversationDisk, -1 no limit. Beyond them rows are evicted, never tokens or what the lens showed: blocks
+	// that no conversation names, then those of the least recently used conversations, none that is being written to;
+	// of a conversation that is too large, its first. They are computed again when they are asked for.
+	MaxDisk, MaxConversationDisk int64
+
+	// ProcessMemory bounds the memory of the whole process, softly: Open hands it to debug.SetMemoryLimit, and the
+	// blocks in memory make way for models and everything else. 0 means no limit.
+	ProcessMemory int64
+
 	// How new conversations store residual rows. One that exists keeps what it was made with.
 	Codec  Codec // "" means CodecF16
 	Layers []int // the rows that are stored; negative ones count from the last; nil means all
@@ -67,6 +77,10 @@ func (o Options) Validate() error {
 	if o.Sync < SyncBlock || o.Sync > SyncNever {
 		errs = append(errs, fmt.Errorf("sync policy %d is unknown (allowed: SyncBlock, SyncAlways, SyncNever)", o.Sync))
 	}
+	if o.MaxDisk < 0 || o.MaxConversationDisk < -1 || o.ProcessMemory < 0 {
+		errs = append(errs, fmt.Errorf("limits of %d bytes on disk, %d of a conversation and %d of memory: none may be negative but the second, -1 for no limit",
+			o.MaxDisk, o.MaxConversationDisk, o.ProcessMemory))
+	}
 	if o.Codec != "" {
 		errs = append(errs, o.Codec.validate())
 	}
@@ -88,6 +102,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MemoryPolicy == "" {
 		o.MemoryPolicy = PolicyRistretto
+	}
+	if o.MaxConversationDisk == 0 {
+		o.MaxConversationDisk = DefaultMaxConversationDisk
 	}
 	if o.Codec == "" {
 		o.Codec = CodecF16

@@ -237,6 +237,9 @@ func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, 
 			return nil, err
 		}
 		c.s.mem.Add(b)
+		if !c.s.roomFor(c, b.cost()) {
+			continue
+		}
 		if _, err := c.s.blocks.put(b); err != nil { // the rows are right, only not kept
 			c.s.degrade(inBlocks, err)
 		} else {

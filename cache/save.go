@@ -212,6 +212,8 @@ func (c *Conversation) openWriter() error {
 		return join(err, w.tokens.Close())
 	}
 	c.w = w
+	c.s.opened(c)
+	c.s.used(c)
 	return nil
 }
 
@@ -285,12 +287,16 @@ func tailFrames(dst []byte, st *state, block, from int) []byte {
 // saveBlocks publishes complete blocks.
 func (c *Conversation) saveBlocks(blocks []*block) error {
 	for _, b := range blocks {
-		wrote, err := c.s.blocks.put(b)
-		if err != nil {
-			return err
-		}
-		if wrote {
-			c.s.mem.Add(b)
+		if !c.s.blocks.has(b.key, b.lay) && !c.s.room(c, b.cost()) {
+			c.s.mem.Add(b) // computed again when it is asked for later
+		} else {
+			wrote, err := c.s.blocks.put(b)
+			if err != nil {
+				return err
+			}
+			if wrote {
+				c.s.mem.Add(b)
+			}
 		}
 		c.mu.Lock()
 		u := c.state.un
@@ -362,6 +368,7 @@ func (c *Conversation) saveLog(st *state) error {
 	u := c.state.un
 	u.saved, u.savedEvents, u.written = last.tokens, last.events, n
 	c.state.logEnd = at + int64(len(buf))
+	c.s.lim.logs.Add(int64(len(buf)))
 	if sync || c.s.opt.Sync == SyncNever {
 		u.base, u.entries, u.written = c.state.logEnd, u.entries[n:], 0
 	}

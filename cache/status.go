@@ -40,6 +40,12 @@ type DiskStatus struct {
 	Writes  int64 `json:"writes"`
 	Shared  int64 `json:"shared"`  // blocks not written because they were there
 	Corrupt int64 `json:"corrupt"` // damaged blocks and logs found
+
+	LogBytes     int64 `json:"log_bytes"`     // tokens, lens records, events and rows of incomplete blocks
+	MaxBytes     int64 `json:"max_bytes"`     // of blocks and logs; 0: no limit
+	Evicted      int64 `json:"evicted"`       // blocks removed to stay within the limits
+	EvictedBytes int64 `json:"evicted_bytes"` // of them
+	Denied       int64 `json:"denied"`        // blocks not stored, because the limits left no room
 }
 
 // Status is cheap: the first call counts the blocks on disk, later ones keep up with this process only. It works on
@@ -51,7 +57,8 @@ func (s *Store) Status() Status {
 		Policy: s.opt.MemoryPolicy,
 		Memory: MemoryStatus{Bytes: mem.bytes, MaxBytes: s.opt.MaxMemory, Hits: s.hits.Load(), Misses: s.misses.Load(), Rejected: mem.rejected},
 		Disk: DiskStatus{Reads: s.blocks.reads.Load(), Writes: s.blocks.writes.Load(),
-			Shared: s.blocks.shared.Load(), Corrupt: s.blocks.corrupt.Load()},
+			Shared: s.blocks.shared.Load(), Corrupt: s.blocks.corrupt.Load(), MaxBytes: s.opt.MaxDisk,
+			Evicted: s.lim.evicted.Load(), EvictedBytes: s.lim.evictedBytes.Load(), Denied: s.lim.denied.Load()},
 		RecomputedTokens: s.recomputed.Load(),
 		OpenReports:      []string{},
 	}
@@ -60,6 +67,7 @@ func (s *Store) Status() Status {
 			st.Conversations = len(names)
 		}
 		st.Disk.Bytes, st.Disk.Blocks = s.blocks.totals()
+		st.Disk.LogBytes = s.total() - st.Disk.Bytes
 		done()
 	}
 	for _, c := range s.loaded() {
@@ -86,6 +94,10 @@ func (st Status) String() string {
 		size(st.Memory.Bytes), size(st.Memory.MaxBytes), st.Memory.Hits, st.Memory.Misses, st.Memory.Rejected)
 	fmt.Fprintf(&b, "  disk: %s in %d blocks, %d read, %d written, %d shared, %d damaged\n",
 		size(st.Disk.Bytes), st.Disk.Blocks, st.Disk.Reads, st.Disk.Writes, st.Disk.Shared, st.Disk.Corrupt)
+	fmt.Fprintf(&b, "  logs: %s\n", size(st.Disk.LogBytes))
+	if st.Disk.MaxBytes > 0 || st.Disk.Evicted+st.Disk.Denied > 0 {
+		fmt.Fprintf(&b, "  limit: %s, %d blocks (%s) evicted, %d not stored\n", limit(st.Disk.MaxBytes), st.Disk.Evicted, size(st.Disk.EvictedBytes), st.Disk.Denied)
+	}
 	fmt.Fprintf(&b, "  recomputed: %d tokens", st.RecomputedTokens)
 	if st.Degraded != "" {
 		fmt.Fprintf(&b, "\n  degraded: %s", st.Degraded)
@@ -97,6 +109,13 @@ func (st Status) String() string {
 		fmt.Fprintf(&b, "\n  report: %s", r)
 	}
 	return b.String()
+}
+
+func limit(n int64) string {
+	if n <= 0 {
+		return "none"
+	}
+	return size(n)
 }
 
 func size(n int64) string {

@@ -23,6 +23,10 @@ func (s *Store) Sweep() (SweepResult, error) {
 		return SweepResult{}, err
 	}
 	defer done()
+	return s.sweep()
+}
+
+func (s *Store) sweep() (SweepResult, error) {
 	limit := time.Now().Add(-s.opt.SweepGrace)
 	named, err := s.named()
 	if err != nil {

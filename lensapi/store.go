@@ -1,6 +1,7 @@
 package lens
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -74,7 +75,11 @@ func (s *stores) open(dir string) (*openStore, func() error, error) {
 	defer s.mu.Unlock()
 	o := s.byDir[dir]
 	if o == nil {
-		st, err := cache.Open(dir, cache.Options{})
+		opt, err := cache.OptionsFromEnv()
+		if err != nil {
+			return nil, nil, wrap(Invalid, err, "cache options")
+		}
+		st, err := cache.Open(dir, opt)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -95,4 +100,22 @@ func (s *stores) open(dir string) (*openStore, func() error, error) {
 		return err
 	}
 	return o, free, nil
+}
+
+// EstimateCache says what a conversation of that many tokens with this model will take in the cache, before it is begun. codec is f16, f32 or compact, "" for
+// the one that is set.
+func (m *Model) EstimateCache(tokens int, codec cache.Codec) (cache.Estimate, error) {
+	e, err := m.store.Estimate(m.space, tokens, codec)
+	return e, wrap(Invalid, err, "estimating what %d tokens take", tokens)
+}
+
+// RepairCache repairs the whole cache (cache.Store.Repair) and computes what is missing of this model's conversations. progress may be nil.
+func (m *Model) RepairCache(ctx context.Context, progress func(done, total int)) (cache.RepairResult, error) {
+	res, err := m.store.Repair(ctx, func(sp cache.Space) cache.Recompute {
+		if sp == m.space {
+			return m.residuals
+		}
+		return nil
+	}, progress)
+	return res, wrap(Unavailable, err, "repairing the cache")
 }

@@ -27,6 +27,13 @@ const (
 type cli struct {
 	CacheDir path `help:"Cache folder (default: $$GOPHERLENS_CACHE_DIR, else gopherlens in the user's cache folder)." placeholder:"DIR"`
 
+	MaxMemory           string `help:"Memory of the whole process, model included, softly; blocks of the cache make way (450MiB, 2GB)." placeholder:"SIZE"`
+	MemoryPolicy        string `help:"What the cache keeps in memory: ristretto (default) or lru, better when memory is scarce." placeholder:"NAME"`
+	MaxDisk             string `help:"Size of the cache folder; beyond it the least recently used rows go, never tokens (default: no limit)." placeholder:"SIZE"`
+	MaxConversationDisk string `help:"Size of one conversation's residual rows, or none (default 100MiB)." placeholder:"SIZE"`
+	Codec               string `help:"How new conversations store residual rows: f16 (default), f32 exact, compact." placeholder:"NAME"`
+	Layers              string `help:"Rows that new conversations store, 0 is embed, -1 the last (default: all)." placeholder:"0,6,-1"`
+
 	Run       runCmd           `cmd:"" help:"Execute a notebook and write it with its outputs."`
 	Lens      lensCmd          `cmd:"" help:"Show the logit lens of a prompt."`
 	Track     trackCmd         `cmd:"" help:"Follow tokens through the rows of a prompt."`
@@ -38,7 +45,8 @@ type cli struct {
 	Kernel    kernelCmd        `cmd:"" help:"Serve a Jupyter front end; Jupyter itself calls this."`
 	Install   installCmd       `cmd:"" help:"Tell Jupyter about this kernel."`
 	Uninstall uninstallCmd     `cmd:"" help:"Take this kernel out of Jupyter."`
-	Check     checkCmd         `cmd:"" help:"Read the whole cache and say what is wrong with it."`
+	Cache     cacheCmd         `cmd:"" help:"Look after the cache: status, list, check, gc, rm, export, estimate."`
+	Check     checkCmd         `cmd:"" hidden:"" help:"The same as cache check."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }
 
@@ -99,6 +107,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			return exitUsage
 		}
 	}
+	for name, value := range map[string]string{cache.EnvMaxMemory: c.MaxMemory, cache.EnvMemoryPolicy: c.MemoryPolicy, cache.EnvMaxDisk: c.MaxDisk,
+		cache.EnvMaxConversationDisk: c.MaxConversationDisk, cache.EnvCodec: c.Codec, cache.EnvLayers: c.Layers} {
+		if value == "" {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			fmt.Fprintf(stderr, "gopherlens: %s: %v\n", name, err)
+			return exitUsage
+		}
+	}
+	if _, err := cache.OptionsFromEnv(); err != nil {
+		fmt.Fprintf(stderr, "gopherlens: %v\n", err)
+		return exitUsage
+	}
 	if err := cmd.Run(&env{ctx, stdout, stderr}, &c); err != nil {
 		fmt.Fprintf(stderr, "gopherlens: %v\n", err)
 		if errors.As(err, &usageError{}) {
@@ -128,26 +150,4 @@ func version() string {
 		}
 	}
 	return v
-}
-
-type checkCmd struct{}
-
-func (checkCmd) Run(e *env) error {
-	dir, err := lens.CacheDir("")
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return usageError{fmt.Errorf("no cache to check: %w", err)}
-	}
-	n := 0
-	for p := range cache.Check(dir) {
-		n++
-		fmt.Fprintln(e.stdout, p)
-	}
-	if n > 0 {
-		return fmt.Errorf("%d problems in %s; damaged blocks are computed again when they are asked for, other damaged files are put aside", n, dir)
-	}
-	fmt.Fprintf(e.stdout, "%s: no problems\n", dir)
-	return nil
 }
