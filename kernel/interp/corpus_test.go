@@ -2,6 +2,7 @@ package interp
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -168,5 +169,21 @@ func TestCorpusOneSession(t *testing.T) {
 			continue
 		}
 		runCase(t, s, c)
+	}
+}
+
+// TestCorpusShuffled: no case depends on what ran before it.
+func TestCorpusShuffled(t *testing.T) {
+	if os.Getenv("GOPHERLENS_SLOW") == "" {
+		t.Skip("five times the corpus: set GOPHERLENS_SLOW=1")
+	}
+	cases := readCorpus(t)
+	for seed := range uint64(5) {
+		s := newSession(t)
+		for _, i := range rand.New(rand.NewPCG(seed, 0)).Perm(len(cases)) {
+			if c := cases[i]; !c.interrupt && !c.fresh {
+				runCase(t, s, c)
+			}
+		}
 	}
 }

@@ -69,6 +69,9 @@ type plan struct {
 func planCell(file string, src string, seq int) (*plan, []syntaxError) {
 	items, errs := splitCell(src)
 	p := &plan{file: file}
+	if len(errs) == 0 {
+		errs = embeds(src)
+	}
 	if len(errs) > 0 {
 		return nil, errs
 	}
@@ -78,6 +81,27 @@ func planCell(file string, src string, seq int) (*plan, []syntaxError) {
 		}
 	}
 	return p, errs
+}
+
+// embeds finds directives that would need a build: without one the variable
+// under it would stay empty, silently.
+func embeds(src string) (errs []syntaxError) {
+	if !strings.Contains(src, "//go:embed") {
+		return nil
+	}
+	fset := token.NewFileSet()
+	var sc scanner.Scanner
+	sc.Init(fset.AddFile("", -1, len(src)), []byte(src), func(token.Position, string) {}, scanner.ScanComments)
+	for {
+		pos, tok, lit := sc.Scan()
+		if tok == token.EOF {
+			return errs
+		}
+		if tok == token.COMMENT && strings.HasPrefix(lit, "//go:embed ") {
+			p := fset.PositionFor(pos, false)
+			errs = append(errs, syntaxError{p.Line, p.Column, "//go:embed has no effect in a cell, which is not built from files; read the file with os.ReadFile"})
+		}
+	}
 }
 
 func (p *plan) add(it item, seq int) []syntaxError {

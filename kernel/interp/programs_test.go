@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,8 +58,9 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// runCut evaluates the types, constants and variables of a program in one
-// cell, the functions in a second and calls main in a third.
+// runCut evaluates the types, variables and methods of a program in one cell,
+// the functions in a second and calls main in a third. Where the first uses
+// functions, all declarations are in the first.
 func runCut(t *testing.T, s *testSession, src string) string {
 	t.Helper()
 	items, errs := splitCell(src)
@@ -68,14 +70,18 @@ func runCut(t *testing.T, s *testSession, src string) string {
 	var types, funcs strings.Builder
 	for _, it := range items {
 		switch {
-		case it.tok.String() == "package":
-		case it.tok.String() == "func" && !it.method:
+		case it.tok == token.PACKAGE:
+		case it.tok == token.FUNC && !it.method:
 			funcs.WriteString(it.src + "\n")
 		default:
 			types.WriteString(it.src + "\n")
 		}
 	}
-	for _, cell := range []string{types.String(), funcs.String()} {
+	cells := []string{types.String(), funcs.String()}
+	if out := s.eval(t, cells[0]); out.err != nil && strings.Contains(out.err.Error(), "undefined: ") {
+		cells = []string{types.String() + funcs.String()}
+	}
+	for _, cell := range cells {
 		if out := s.eval(t, cell); out.err != nil {
 			t.Fatal(out.err)
 		}
