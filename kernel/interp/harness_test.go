@@ -18,13 +18,17 @@ type testSession struct {
 }
 
 type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu      sync.Mutex
+	b       bytes.Buffer
+	written func() // called at each write; may be nil
 }
 
 func (l *lockedBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.written != nil {
+		l.written()
+	}
 	return l.b.Write(p)
 }
 
@@ -59,13 +63,26 @@ func (s *testSession) eval(t testing.TB, src string) outcome {
 // evalFor interrupts the cell after d.
 func (s *testSession) evalFor(t testing.TB, src string, d time.Duration) outcome {
 	t.Helper()
-	s.count++
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	var out, errs lockedBuffer
-	v, err := s.Eval(ctx, &kernel.Cell{Count: s.count, Source: src, Stdout: &out, Stderr: &errs, Display: func(v any) error {
-		fmt.Fprintf(&out, "[display %v]\n", v)
+	return s.evalIn(ctx, src, &lockedBuffer{})
+}
+
+// evalUntil interrupts the cell soon after it first prints, however long it
+// takes to come there.
+func (s *testSession) evalUntil(t testing.TB, src string) outcome {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return s.evalIn(ctx, src, &lockedBuffer{written: func() { time.AfterFunc(20*time.Millisecond, cancel) }})
+}
+
+func (s *testSession) evalIn(ctx context.Context, src string, out *lockedBuffer) outcome {
+	s.count++
+	var errs lockedBuffer
+	v, err := s.Eval(ctx, &kernel.Cell{Count: s.count, Source: src, Stdout: out, Stderr: &errs, Display: func(v any) error {
+		fmt.Fprintf(out, "[display %v]\n", v)
 		return nil
 	}})
-	return outcome{out.String(), errs.String(), v, err, &out}
+	return outcome{out.String(), errs.String(), v, err, out}
 }

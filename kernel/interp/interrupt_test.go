@@ -62,7 +62,7 @@ func TestInterruptStopsOwnGoroutines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSession(t)
-			out := s.evalFor(t, `import ("sync"; "sync/atomic"; "time")
+			out := s.evalUntil(t, `import ("fmt"; "sync"; "sync/atomic"; "time")
 var wg sync.WaitGroup
 var began, ended, n atomic.Int64
 func spin() {
@@ -72,7 +72,8 @@ func spin() {
 }
 `+start+`
 for began.Load() == 0 { time.Sleep(time.Millisecond) }
-<-make(chan int)`, 300*time.Millisecond)
+fmt.Println("began")
+<-make(chan int)`)
 			var e *kernel.EvalError
 			if !errors.As(out.err, &e) || e.Name != "interrupted" || !strings.Contains(e.Message, "left behind") {
 				t.Fatal(out.err)
