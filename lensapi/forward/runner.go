@@ -13,7 +13,7 @@ import (
 // Numerics names everything besides model and ids that decides the bits of an activation: the order and width of
 // accumulation, and the architecture, because the statistics of the lens use package math, which differs between them in the
 // last bit. It belongs into the key of anything stored. The number changes with the arithmetic.
-const Numerics = "fma-f32-1/" + runtime.GOARCH
+const Numerics = "fma-f32-2/" + runtime.GOARCH
 
 const (
 	// chunk is the most positions of one run of a program; it bounds the memory of a program and does not

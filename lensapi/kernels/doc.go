@@ -13,8 +13,7 @@
 // equals many, to the bit; callers test equality, not tolerances.
 //
 // In MatMul a step of the chain is a float32 fused multiply-add: the product is exact, and the sum is rounded once. The chain
-// starts from zero, and the bias is added after it with a rounding of its own. In attention the chain is accumulated in float64,
-// where the product of two float32 is exact, so that fusing the multiplication with the addition changes nothing.
+// starts from zero, and the bias is added after it with a rounding of its own. Attention is made of the same chains; see Heads.
 //
 // Functions and norms are float32 or float64 steps, each rounded on its own; sums over a row keep 16 partial sums, of which element
 // i is added to sum i%16, and add these in a fixed tree. Package math is only used where IEEE 754 leaves one result. Vectors of

@@ -1,12 +1,10 @@
 package kernels_test
 
 import (
-	"fmt"
 	"math"
 	"math/cmplx"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -35,136 +33,6 @@ func sameBits(t *testing.T, what string, got, want []float32) {
 			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], want[i])
 		}
 	}
-}
-
-// blocks cuts keys or values into pieces; NaN stands where none must be read.
-func blocks(h kernels.Heads, x []float32) (b kernels.Blocks) {
-	for part := range slices.Chunk(x, kernels.BlockLen*h.KV*h.Dim) {
-		piece := slices.Repeat([]float32{float32(math.NaN())}, kernels.BlockLen*h.KV*h.Dim)
-		copy(piece, part)
-		b = append(b, piece)
-	}
-	return b
-}
-
-// TestSameBits is the promise of doc.go: neither threads nor the rows beside it change a row.
-func TestSameBits(t *testing.T) {
-	for _, h := range []kernels.Heads{{Q: 6, KV: 3, Dim: 16}, {Q: 6, KV: 3, Dim: 16, Scale: 0.5, Cap: 3, Window: 30}} {
-		testSameBits(t, h)
-	}
-}
-
-func testSameBits(t *testing.T, h kernels.Heads) {
-	r := rand.New(rand.NewPCG(2, 2))
-	const rows, n, k = 7, 300, 257 // above the size from which products run in parallel
-	x, w, bias := random(r, rows*k), random(r, n*k), random(r, n)
-	m := kernels.Pack(w, n, k)
-	const start, s = 90, 90 + rows
-	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, s*h.KV*h.Dim), random(r, s*h.KV*h.Dim)
-	kb, vb := blocks(h, keys), blocks(h, vals)
-	all := func() (y, pat, z []float32) {
-		y, pat, z = make([]float32, rows*n), make([]float32, rows*h.Q*s), make([]float32, rows*h.Q*h.Dim)
-		kernels.MatMul(y, x, m, bias)
-		h.Pattern(pat, q, kb, start)
-		h.Mix(z, pat, vb, start)
-		return
-	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	y1, p1, z1 := all()
-	for _, threads := range []int{2, 3, 5} {
-		runtime.GOMAXPROCS(threads)
-		y, p, z := all()
-		sameBits(t, "MatMul", y, y1)
-		sameBits(t, "Pattern", p, p1)
-		sameBits(t, "Mix", z, z1)
-	}
-	for i := range rows {
-		y := make([]float32, n)
-		kernels.MatMul(y, x[i*k:(i+1)*k], m, bias)
-		sameBits(t, "MatMul of one row", y, y1[i*n:(i+1)*n])
-		w := h.Q * h.Dim
-		seen := start + i + 1
-		p, z := make([]float32, h.Q*seen), make([]float32, w)
-		h.Pattern(p, q[i*w:(i+1)*w], blocks(h, keys[:seen*h.KV*h.Dim]), start+i)
-		h.Mix(z, p, blocks(h, vals[:seen*h.KV*h.Dim]), start+i)
-		sameBits(t, "Mix of one row", z, z1[i*w:(i+1)*w])
-		for head := range h.Q {
-			full := p1[(i*h.Q+head)*s:][:s]
-			sameBits(t, "Pattern of one row", p[head*seen:(head+1)*seen], full[:seen])
-			sameBits(t, "Pattern ahead of the query", full[seen:], make([]float32, s-seen))
-		}
-	}
-}
-
-func TestAttention(t *testing.T) {
-	for _, h := range []kernels.Heads{
-		{Q: 4, KV: 2, Dim: 3}, {Q: 4, KV: 2, Dim: 3, Scale: 1}, {Q: 4, KV: 2, Dim: 3, Cap: 0.7}, {Q: 4, KV: 2, Dim: 3, Window: 2},
-		{Q: 4, KV: 2, Dim: 3, Window: 9}, {Q: 4, KV: 2, Dim: 3, Scale: 2, Cap: 1.5, Window: 1},
-	} {
-		t.Run(fmt.Sprintf("%+v", h), func(t *testing.T) { testAttention(t, h) })
-	}
-}
-
-func testAttention(t *testing.T, h kernels.Heads) {
-	r := rand.New(rand.NewPCG(3, 3))
-	const rows = 5
-	q, keys, vals := random(r, rows*h.Q*h.Dim), random(r, rows*h.KV*h.Dim), random(r, rows*h.KV*h.Dim)
-	pat, z := make([]float32, rows*h.Q*rows), make([]float32, rows*h.Q*h.Dim)
-	scores := make([]float32, len(pat))
-	h.Scores(scores, q, blocks(h, keys), 0)
-	h.Pattern(pat, q, blocks(h, keys), 0)
-	h.Mix(z, pat, blocks(h, vals), 0)
-	at := func(x []float32, heads, pos, head, i int) float64 { return float64(x[(pos*heads+head)*h.Dim+i]) }
-	for p := range rows {
-		for head := range h.Q {
-			kv := head / 2
-			var e [rows]float64
-			var sum float64
-			for j := range p + 1 {
-				if h.Window > 0 && p-j >= h.Window {
-					continue
-				}
-				var dot float64
-				for i := range h.Dim {
-					dot += at(q, h.Q, p, head, i) * at(keys, h.KV, j, kv, i)
-				}
-				if h.Scale != 0 {
-					dot *= h.Scale
-				} else {
-					dot /= math.Sqrt(float64(h.Dim))
-				}
-				if h.Cap != 0 {
-					dot = h.Cap * (1 - 2/(math.Exp(2*dot/h.Cap)+1))
-				}
-				e[j] = math.Exp(dot)
-				sum += e[j]
-			}
-			for i := range h.Dim {
-				var want float64
-				for j := range p + 1 {
-					want += e[j] / sum * at(vals, h.KV, j, kv, i)
-				}
-				if got := at(z, h.Q, p, head, i); math.Abs(got-want) > 1e-6 {
-					t.Errorf("position %d head %d: %v, want %v", p, head, got, want)
-				}
-			}
-			for j := range rows {
-				if got := float64(scores[(p*h.Q+head)*rows+j]); e[j] == 0 != math.IsInf(got, -1) || e[j] != 0 && math.Abs(math.Exp(got)-e[j]) > 1e-6*max(1, e[j]) {
-					t.Errorf("score %d %d %d: %v, want %v", p, head, j, got, math.Log(e[j]))
-				}
-				if got := float64(pat[(p*h.Q+head)*rows+j]); math.Abs(got-e[j]/sum) > 1e-7 || e[j] == 0 && got != 0 {
-					t.Errorf("pattern %d %d %d: %v, want %v", p, head, j, got, e[j]/sum)
-				}
-			}
-		}
-	}
-}
-
-func TestPatternLargeScores(t *testing.T) {
-	h := kernels.Heads{Q: 1, KV: 1, Dim: 1}
-	pat := make([]float32, 4)
-	h.Pattern(pat, []float32{1, 1000}, blocks(h, []float32{1000, -1000}), 0)
-	sameBits(t, "pattern", pat, []float32{1, 0, 1, 0})
 }
 
 func TestNorms(t *testing.T) {

@@ -195,6 +195,10 @@ func (g *graph) attention(l int, q, k, v node) node {
 	z := g.opErr("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) error {
 		r := g.run
 		ks, vs := r.cache.put(keys, l, in[1]), r.cache.put(values, l, in[2])
+		if !r.tapped(scores) && !r.tapped(pattern) {
+			h.Attend(dst, in[0], ks, vs, r.start)
+			return nil
+		}
 		p := scratch.rows(r.rows * c.NHeads * (r.start + r.rows))
 		h.Scores(p, in[0], ks, r.start)
 		if err := r.tap(scores, p); err != nil {

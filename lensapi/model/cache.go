@@ -12,7 +12,7 @@ type Cache struct {
 	segments []*segment
 	own      []bool // by segment: this cache may write to it
 	layers   int
-	width    int // n_kv_heads * d_head
+	heads    kernels.Heads
 	length   int
 	limit    int // n_ctx
 }
@@ -20,26 +20,26 @@ type Cache struct {
 // segment is the keys and values of kernels.BlockLen positions. Forks of a cache share segments: one cache owns each,
 // and not even that one writes what a fork may read.
 type segment struct {
-	data   []float32 // [n_layers, 2, BlockLen, n_kv_heads, d_head]
+	data   []float32 // by layer: a piece of keys, then one of values; see kernels.Blocks
 	shared int       // positions that forks of the owner may read; the owner's to change
 }
 
-// keys and values are the second index of a segment's data.
+// keys and values are the kinds of pieces in a segment.
 const (
 	keys = iota
 	values
-	kinds
 )
 
 // NewCache returns the cache of an empty sequence.
 func (m *Model) NewCache() *Cache {
 	c := m.cfg
-	return &Cache{layers: c.NLayers, width: c.NKVHeads * c.DHead, limit: c.NCtx}
+	return &Cache{layers: c.NLayers, heads: kernels.Heads{KV: c.NKVHeads, Dim: c.DHead}, limit: c.NCtx}
 }
 
 // CacheBytes is the memory that one position takes in a cache.
 func (c Config) CacheBytes() int64 {
-	return 4 * kinds * int64(c.NLayers) * int64(c.NKVHeads) * int64(c.DHead)
+	k, v := kernels.Heads{KV: c.NKVHeads, Dim: c.DHead}.BlockSizes()
+	return 4 * int64(c.NLayers) * int64(k+v) / kernels.BlockLen
 }
 
 // Len is the number of positions held.
@@ -89,8 +89,9 @@ func (c *Cache) reserve(n int) {
 	if i, used := c.length/kernels.BlockLen, c.length%kernels.BlockLen; used > 0 {
 		if old := c.segments[i]; !c.own[i] || old.shared > used {
 			s := c.segment()
-			for at := 0; at < len(s.data); at += kernels.BlockLen * c.width {
-				copy(s.data[at:at+used*c.width], old.data[at:])
+			for l := range c.layers {
+				c.heads.CopyKeys(c.piece(s, keys, l), c.piece(old, keys, l), used)
+				c.heads.CopyValues(c.piece(s, values, l), c.piece(old, values, l), used)
 			}
 			c.segments[i], c.own[i] = s, true
 		}
@@ -101,21 +102,30 @@ func (c *Cache) reserve(n int) {
 }
 
 func (c *Cache) segment() *segment {
-	return &segment{data: make([]float32, c.layers*kinds*kernels.BlockLen*c.width)}
+	k, v := c.heads.BlockSizes()
+	return &segment{data: make([]float32, c.layers*(k+v))}
+}
+
+// piece is the keys or the values of layer l in a segment.
+func (c *Cache) piece(s *segment, kind, l int) []float32 {
+	k, v := c.heads.BlockSizes()
+	at := l * (k + v)
+	if kind == values {
+		return s.data[at+k : at+k+v : at+k+v]
+	}
+	return s.data[at : at+k : at+k]
 }
 
 // put writes the keys or values of new positions behind those of layer l and returns all of that layer.
 func (c *Cache) put(kind, l int, rows []float32) kernels.Blocks {
-	size := kernels.BlockLen * c.width
-	at := (l*kinds + kind) * size
-	for p := c.length; len(rows) > 0; {
-		i, used := p/kernels.BlockLen, p%kernels.BlockLen
-		n := copy(c.segments[i].data[at+used*c.width:at+size], rows)
-		rows, p = rows[n:], p+n/c.width
-	}
 	b := make(kernels.Blocks, len(c.segments))
 	for i, s := range c.segments {
-		b[i] = s.data[at : at+size : at+size]
+		b[i] = c.piece(s, kind, l)
+	}
+	if kind == keys {
+		c.heads.PutKeys(b, c.length, rows)
+	} else {
+		c.heads.PutValues(b, c.length, rows)
 	}
 	return b
 }

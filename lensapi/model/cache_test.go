@@ -6,14 +6,17 @@ import (
 	"github.com/gopherlens/gopherlens/lensapi/kernels"
 )
 
+// kinds is how many kinds of pieces there are.
+const kinds = 2
+
 // feed appends n positions whose keys and values say what they are.
 func feed(c *Cache, mark float32, n int) {
 	c.reserve(c.length + n)
 	for l := range c.layers {
 		for kind := range kinds {
-			rows := make([]float32, n*c.width)
+			rows := make([]float32, n*c.heads.KV*c.heads.Dim)
 			for i := range rows {
-				rows[i] = mark + float32(c.length+i/c.width) + float32(l*kinds+kind)/8
+				rows[i] = mark + float32(c.length+i/(c.heads.KV*c.heads.Dim)) + float32(l*kinds+kind)/8
 			}
 			c.put(kind, l, rows)
 		}
@@ -24,7 +27,10 @@ func feed(c *Cache, mark float32, n int) {
 // TestCacheForks: a fork and what it came from never see each other's later positions, wherever the fork, the cut and the blocks' ends are,
 // and whole blocks are not copied.
 func TestCacheForks(t *testing.T) {
-	const width = 2
+	heads := kernels.Heads{KV: 1, Dim: 2}
+	ks, vs := heads.BlockSizes()
+	// where value 1 of a position is in a piece of each kind
+	at := [kinds]func(i int) int{func(i int) int { return i/16*2*16 + 16 + i%16 }, func(i int) int { return i*16 + 1 }}
 	check := func(what string, c *Cache, marks ...float32) { // marks[p] of position p
 		t.Helper()
 		if c.Len() != len(marks) {
@@ -34,7 +40,7 @@ func TestCacheForks(t *testing.T) {
 			for kind := range kinds {
 				b := c.put(kind, l, nil)
 				for p, m := range marks {
-					if got, want := b[p/kernels.BlockLen][p%kernels.BlockLen*width+1], m+float32(p)+float32(l*kinds+kind)/8; got != want {
+					if got, want := b[p/kernels.BlockLen][at[kind](p%kernels.BlockLen)], m+float32(p)+float32(l*kinds+kind)/8; got != want {
 						t.Fatalf("%s: layer %d kind %d position %d is %v, want %v", what, l, kind, p, got, want)
 					}
 				}
@@ -50,7 +56,7 @@ func TestCacheForks(t *testing.T) {
 		return m
 	}
 	for _, n := range []int{1, kernels.BlockLen - 1, kernels.BlockLen, kernels.BlockLen + 1, 2*kernels.BlockLen + 7} {
-		a := &Cache{layers: 3, width: width, limit: 1 << 20}
+		a := &Cache{layers: 3, heads: heads, limit: 1 << 20}
 		feed(a, 1000, n)
 		b := a.Fork()
 		if Bytes(a, b) != Bytes(a) {
@@ -63,7 +69,8 @@ func TestCacheForks(t *testing.T) {
 		check("the origin", a, many(1000, n, 2000, 70)...)
 		check("the fork", b, many(1000, n, 3000, 5)...)
 		check("the fork's fork", c, many(1000, n, 3000, 5, 4000, 1)...)
-		if whole := int64(n / kernels.BlockLen * 4 * kinds * 3 * kernels.BlockLen * width); Bytes(a, b, c) != Bytes(a)+Bytes(b)+Bytes(c)-2*whole-sharedTail(n) {
+		// Beyond whole blocks of a, b and c share those that b filled before c began.
+		if whole := int64(n / kernels.BlockLen * 4 * 3 * (ks + vs)); Bytes(a, b, c) != Bytes(a)+Bytes(b)+Bytes(c)-2*whole-int64(((n+5)/kernels.BlockLen-n/kernels.BlockLen)*4*3*(ks+vs)) {
 			t.Errorf("%d positions: three caches take %d bytes, alone %d, %d and %d", n, Bytes(a, b, c), Bytes(a), Bytes(b), Bytes(c))
 		}
 		// The owner goes back behind what its fork reads and writes there.
@@ -76,9 +83,4 @@ func TestCacheForks(t *testing.T) {
 		check("the fork, afresh", b, many(6000, n+2)...)
 		check("the fork's fork after that", c, many(1000, n, 3000, 5, 4000, 1)...)
 	}
-}
-
-// sharedTail is what b and c of the test share beyond whole blocks of a: the blocks that b filled before c began.
-func sharedTail(n int) int64 {
-	return int64((n+5)/kernels.BlockLen-n/kernels.BlockLen) * 4 * kinds * 3 * kernels.BlockLen * 2
 }
