@@ -1,11 +1,11 @@
 package lens
 
 import (
+	"errors"
 	"fmt"
 	"math"
-	"runtime"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 // row is the lens of one residual row: what is kept of its distribution over the vocabulary.
@@ -32,104 +32,49 @@ type score struct {
 //
 //	log_partition = ln sum exp z,  entropy = -sum p ln p,  kl = sum p_model (ln p_model - ln p)
 //
-// Sums run in float64 in ascending id, so a row's numbers do not depend on the rows beside it. The last row's kl is exactly 0.
+// Sums run in float64 in an order of their own (see kernels.Unembedding.Lens), so a row's numbers do not depend on the rows beside it. The last row's kl is exactly 0.
 func lensRows(logits []float32, n, k int) ([]row, error) {
-	v := len(logits) / n
-	model, modelLSE, err := softmax(logits[(n-1)*v:])
-	if err != nil {
-		return nil, fmt.Errorf("row %d: %w", n-1, err)
+	reads, err := model.ReadLogits(logits, n, len(logits)/n, k, nil)
+	var e *model.NotFiniteError
+	if errors.As(err, &e) {
+		return nil, fmt.Errorf("row %d: %w", e.Row, errNotFinite)
 	}
-	rows := make([]row, n)
-	answer := topK(logits[(n-1)*v:], 1)[0].id
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range rows {
-		g.Go(func() error {
-			z := logits[i*v : (i+1)*v]
-			r := &rows[i]
-			r.top = topK(z, k)
-			max := float64(r.top[0].logit)
-			var sum, dot float64
-			for _, x := range z {
-				d := float64(x) - max
-				e := math.Exp(d)
-				sum += e
-				dot += e * d
-			}
-			if math.IsNaN(dot) || math.IsInf(max, 0) { // dot is NaN as soon as one logit is NaN or -Inf
-				return fmt.Errorf("row %d: %w", i, errNotFinite)
-			}
-			r.logPartition = max + math.Log(sum)
-			r.entropy = math.Max(0, math.Log(sum)-dot/sum)
-			r.answer = scoreOf(z, r.logPartition, answer)
-			if i == n-1 {
-				return nil // the model against itself: exactly 0
-			}
-			for j, p := range model {
-				if p > 0 {
-					lm := float64(logits[(n-1)*v+j]) - modelLSE
-					r.kl += p * (lm - (float64(z[j]) - r.logPartition))
-				}
-			}
-			r.kl = math.Max(0, r.kl) // rounding can leave -1e-17 where the rows agree
-			return nil
-		})
-	}
-	return rows, g.Wait()
+	return rowsOf(reads), err
 }
 
-var errNotFinite = fmt.Errorf("the logits are not finite: the weights or an edited activation hold NaN or Inf")
+// rowsOf are the rows of one position.
+func rowsOf(reads []model.Readout) []row {
+	rows := make([]row, len(reads))
+	for i, r := range reads {
+		rows[i] = row{entropy: r.Entropy, kl: r.KL, logPartition: r.LogPartition, answer: scored(r.Scores[0])}
+		for _, h := range r.Top {
+			rows[i].top = append(rows[i].top, hit{h.ID, h.Logit})
+		}
+	}
+	return rows
+}
 
-// softmax returns the probabilities of z and its log-partition.
+func scored(s model.Score) score { return score{s.Logprob, s.Rank} }
+
+var errNotFinite = errors.New("the logits are not finite: the weights or an edited activation hold NaN or Inf")
+
+// softmax returns the probabilities of z and its log-partition, that of lensRows.
 func softmax(z []float32) ([]float64, float64, error) {
-	max := math.Inf(-1)
-	for _, x := range z {
-		max = math.Max(max, float64(x))
-	}
-	p := make([]float64, len(z))
-	var sum float64
-	for i, x := range z {
-		p[i] = math.Exp(float64(x) - max)
-		sum += p[i]
-	}
-	if math.IsNaN(sum) || math.IsInf(max, 0) {
+	reads, err := model.ReadLogits(z, 1, len(z), 1, nil)
+	if err != nil {
 		return nil, 0, errNotFinite
 	}
-	for i := range p {
-		p[i] /= sum
+	lse := reads[0].LogPartition
+	p := make([]float64, len(z))
+	for i, x := range z {
+		p[i] = math.Exp(float64(x) - lse)
 	}
-	return p, max + math.Log(sum), nil
-}
-
-// topK returns the k largest logits, ties in favour of the lower id.
-func topK(z []float32, k int) []hit {
-	k = min(k, len(z))
-	top := make([]hit, 0, k)
-	for id, x := range z {
-		if len(top) == k && !(x > top[k-1].logit) {
-			continue
-		}
-		if len(top) < k {
-			top = append(top, hit{})
-		}
-		i := len(top) - 1
-		for ; i > 0 && x > top[i-1].logit; i-- {
-			top[i] = top[i-1]
-		}
-		top[i] = hit{id, x}
-	}
-	return top
+	return p, lse, nil
 }
 
 // scoreOf is how a row with logits z scored token id.
 func scoreOf(z []float32, logPartition float64, id int) score {
-	rank := 1
-	for _, x := range z {
-		if x > z[id] {
-			rank++
-		}
-	}
-	return score{float64(z[id]) - logPartition, rank}
+	return score{float64(z[id]) - logPartition, model.Rank(z, id)}
 }
 
 // scoreNext says how each row of one position scored the token that follows it.

@@ -2,11 +2,12 @@ package lens
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 // feeder runs one sequence through the model and makes the lens record of every position. One goroutine at a time.
@@ -26,34 +27,46 @@ func (m *Model) newFeeder(k int) *feeder { return &feeder{m: m, sess: m.run.NewS
 // feed extends the sequence by ids and hands the finished positions to sink, in order, before it goes on: what sink has taken is safe.
 // A failed feeder must be dropped: the model may have read further than sink knows.
 func (f *feeder) feed(ctx context.Context, ids []int, sink func(toks []cache.Token, resid []float32) error) error {
-	n, d := len(f.m.rowNames), f.m.cfg.DModel
+	n := len(f.m.rowNames)
 	for part := range slices.Chunk(ids, chunk) {
 		at := f.sess.Len()
 		trace, err := f.sess.Extend(ctx, part)
 		if err != nil {
 			return err
 		}
+		// The model's own output and the lens are one call: the last row is what the sampler reads.
+		reads, last, err := f.m.run.Lens(ctx, trace.Resid, f.k, append(slices.Clone(part[1:]), -1))
+		if err != nil {
+			return at0(err, at)
+		}
 		toks := make([]cache.Token, len(part))
 		for i, id := range part {
-			rec := record{}
-			if f.last != nil {
+			rec := record{rows: rowsOf(reads[i*n : (i+1)*n])}
+			if i > 0 {
+				for _, r := range reads[(i-1)*n : i*n] {
+					rec.self = append(rec.self, scored(r.Scores[1]))
+				}
+			} else if f.last != nil {
 				rec.self = scoreNext(f.last, f.rows, id)
 			}
-			// The model's own output and the lens are one call: the last row is what the sampler reads.
-			if f.last, err = f.m.run.Logits(ctx, trace.Resid[i*n*d:(i+1)*n*d]); err != nil {
-				return err
-			}
-			if f.rows, err = lensRows(f.last, n, f.k); err != nil {
-				return fmt.Errorf("position %d: %w", at+i, err)
-			}
-			rec.rows = f.rows
 			toks[i] = cache.Token{ID: id, Record: rec.encode()}
+			f.rows = rec.rows
 		}
+		f.last = last
 		if err := sink(toks, trace.Resid); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// at0 makes an error of positions from 0 on one of positions from start on.
+func at0(err error, start int) error {
+	var e *model.NotFiniteError
+	if errors.As(err, &e) {
+		return &model.NotFiniteError{Position: start + e.Position, Row: e.Row}
+	}
+	return err
 }
 
 // logits is the model's own output at the last position fed, [d_vocab].
@@ -72,10 +85,10 @@ func (f *feeder) reread(ctx context.Context, ids []int) error {
 			return err
 		}
 	}
-	var err error
-	if f.last, err = f.m.run.Logits(ctx, trace.Resid[(trace.Tokens-1)*n*d:]); err != nil {
-		return err
+	reads, last, err := f.m.run.Lens(ctx, trace.Resid[(trace.Tokens-1)*n*d:], f.k, nil)
+	if err != nil {
+		return at0(err, f.sess.Len()-1)
 	}
-	f.rows, err = lensRows(f.last, n, f.k)
-	return err
+	f.last, f.rows = last, rowsOf(reads)
+	return nil
 }

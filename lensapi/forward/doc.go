@@ -22,5 +22,5 @@
 // Rows do not depend on how a sequence was split into calls, on other sessions or on the number of threads (see
 // package kernels). What they do depend on besides model and ids is named by Numerics.
 //
-// The package leaves building graphs to package model, and the lens and its statistics to its callers.
+// The package leaves building graphs to package model, and other lenses and statistics to its callers.
 package forward

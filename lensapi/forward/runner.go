@@ -10,10 +10,10 @@ import (
 	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
-// Numerics names everything besides model and ids that decides the bits of an activation: the order and width of
-// accumulation, and the architecture, because the statistics of the lens use package math, which differs between them in the
-// last bit. It belongs into the key of anything stored. The number changes with the arithmetic.
-const Numerics = "fma-f32-2/" + runtime.GOARCH
+// Numerics names everything besides model and ids that decides the bits of an activation and of the lens: the order and width of
+// accumulation. It is the same on every architecture, and belongs into the key of anything stored. The number changes with the
+// arithmetic.
+const Numerics = "fma-f32-3"
 
 const (
 	// chunk is the most positions of one run of a program; it bounds the memory of a program and does not
@@ -60,8 +60,8 @@ func (r *Runner) Model() *model.Model { return r.m }
 // Stats returns the counts so far. Logits and the lens count for nothing: they run no block.
 func (r *Runner) Stats() Stats { return Stats{r.passes.Load(), r.tokens.Load(), r.partial.Load()} }
 
-// Logits applies the final norm and the unembedding to rows [n, d_model] and returns [n, d_vocab], the caller's. It
-// is the way all logits are made, the model's own and those of every lens row. A row's logits do not depend on the
+// Logits applies the final norm and the unembedding to rows [n, d_model] and returns [n, d_vocab], the caller's. All
+// logits have these bits, the model's own and those of every lens row (see Lens). A row's logits do not depend on the
 // rows beside it. Hooks may be attached to sites of the head (ln_final.hook_normalized); their Start counts rows of
 // this call. ctx is looked at before each operation and every few rows.
 func (r *Runner) Logits(ctx context.Context, rows []float32, hooks ...Hook) ([]float32, error) {

@@ -1,6 +1,7 @@
 package kernels_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -37,6 +38,8 @@ var bitCases = map[string]func() []float32{
 	"MatMul F16, 7 rows":   func() []float32 { return productBits(kernels.F16, 7, 47, 300) },
 	"MatMul BF16, 30 rows": func() []float32 { return productBits(kernels.BF16, 30, 33, 300) },
 	"MatMul Int8, 9 rows":  func() []float32 { return productBits(kernels.Int8, 9, 81, 300) },
+	"attention":            attentionBits,
+	"lens":                 lensBits,
 }
 
 func exactFloats(r *rand.Rand, n int) []float32 {
@@ -53,6 +56,40 @@ func productBits(f kernels.Format, rows, n, k int) []float32 {
 	y := make([]float32, rows*n)
 	kernels.MatMul(y, x, inFormat(f, exactFloats(r, n*k)).pack(n, k), bias)
 	return y
+}
+
+func attentionBits() []float32 {
+	r := rand.New(rand.NewPCG(10, 2))
+	const rows = 70
+	h := kernels.Heads{Q: 4, KV: 2, Dim: 24, Cap: 5, Window: 50}
+	z := make([]float32, rows*h.Q*h.Dim)
+	h.Attend(z, exactFloats(r, len(z)), keyBlocks(h, exactFloats(r, rows*h.KV*h.Dim)), valueBlocks(h, exactFloats(r, rows*h.KV*h.Dim)), 0)
+	return z
+}
+
+// lensBits are the statistics as pairs of float32 that add up to them, or nearly.
+func lensBits() (out []float32) {
+	r := rand.New(rand.NewPCG(10, 3))
+	const n, k, positions, rows = 700, 40, 3, 4
+	u := kernels.Unembedding{W: kernels.Pack(exactFloats(r, n*k), n, k), Cap: 30}
+	reads, last, err := u.Lens(context.Background(), exactFloats(r, positions*rows*k), rows, 5, []int{3, -1, 600})
+	if err != nil {
+		panic(err)
+	}
+	put := func(x float64) { out = append(out, float32(x), float32(x-float64(float32(x)))) }
+	for _, o := range reads {
+		put(o.LogPartition)
+		put(o.Entropy)
+		put(o.KL)
+		for _, h := range o.Top {
+			out = append(out, float32(h.ID), h.Logit)
+		}
+		for _, s := range o.Scores {
+			put(s.Logprob)
+			out = append(out, float32(s.Rank))
+		}
+	}
+	return append(out, last...)
 }
 
 // TestBits compares hashes of results with those of the portable kernels on amd64. CI runs it on arm64 too.

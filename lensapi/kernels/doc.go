@@ -20,6 +20,8 @@
 // any width, and architectures without them, therefore agree to the bit. Infinities give limits where there are any, a NaN stays
 // one (which, is left open), and an exponential too small for a normal float32 is 0.
 //
+// Sums of the lens over the vocabulary are float64, in the order that Unembedding.Lens gives.
+//
 // # Concurrency
 //
 // All functions are safe for concurrent use on distinct outputs. Large products run on up to GOMAXPROCS
@@ -27,6 +29,6 @@
 //
 // # Errors
 //
-// None but that of Level: lengths are the caller's responsibility, and a wrong one panics. Package model checks shapes
+// None but those of Level and of the lens: lengths are the caller's responsibility, and a wrong one panics. Package model checks shapes
 // when it loads a checkpoint.
 package kernels

@@ -48,13 +48,8 @@ func MatMul(dst, x []float32, w *Matrix, bias []float32) {
 		return
 	}
 	rows := len(x) / w.k
-	m := product{dst[:rows*w.n], x[:rows*w.k], w, bias, w.k, 1, panel * w.format.width()}
-	if w.format == Int8 {
-		q := int8Pool.Get().(*int8Rows)
-		defer int8Pool.Put(q)
-		q.set(m.x, w.k)
-		m.x, m.steps, m.inputs, m.weights = q.words, groups(w.k), groupRow, groupWeights
-	}
+	m, free := productOf(dst[:rows*w.n], x[:rows*w.k], w, bias)
+	defer free()
 	switch {
 	case active != portable:
 		m.tiled(rows, tilings(active, w.format))
@@ -64,6 +59,34 @@ func MatMul(dst, x []float32, w *Matrix, bias []float32) {
 		m.portable(rows)
 	}
 	runtime.KeepAlive(w)
+}
+
+// productOf arranges a product. free gives its memory back.
+func productOf(dst, x []float32, w *Matrix, bias []float32) (m product, free func()) {
+	m = product{dst, x, w, bias, w.k, 1, panel * w.format.width()}
+	if w.format != Int8 {
+		return m, func() {}
+	}
+	q := int8Pool.Get().(*int8Rows)
+	q.set(x, w.k)
+	m.x, m.steps, m.inputs, m.weights = q.words, groups(w.k), groupRow, groupWeights
+	return m, func() { int8Pool.Put(q) }
+}
+
+// columns computes rows r0 to r1-1 of the panels p0 to p1-1, an even number of them, to c [r1-r0, (p1-p0)*16]; outputs past N are 0.
+func (m *product) columns(c []float32, r0, r1, p0, p1 int) {
+	size := m.steps * m.weights
+	w := &Matrix{n: (p1 - p0) * panel, k: m.w.k, format: m.w.format, data: m.w.data[p0*size : p1*size]}
+	row := m.steps * m.inputs
+	part := product{c[:(r1-r0)*w.n], m.x[r0*row : r1*row], w, nil, m.steps, m.inputs, m.weights}
+	switch {
+	case active != portable:
+		part.strip(tilings(active, w.format), 0, r1-r0, 0, p1-p0)
+	case w.format == Int8:
+		part.portableInt8(r1 - r0)
+	default:
+		part.portable(r1 - r0)
+	}
 }
 
 // tiled computes strips: a block of rows by a few panels each.

@@ -6,9 +6,9 @@ import "math"
 // are then added in a fixed tree. That is the same on all levels, whatever the width of their vectors.
 const lanes = 16
 
-// tree adds the partial sums: those 8 apart first, then 4, 2 and 1.
-func tree[T float32 | float64](acc *[lanes]T) T {
-	for w := lanes / 2; w > 0; w /= 2 {
+// tree adds the partial sums: those half of them apart first, then a quarter, and so on. It overwrites them.
+func tree[T float32 | float64](acc []T) T {
+	for w := len(acc) / 2; w > 0; w /= 2 {
 		for i := range w {
 			acc[i] += acc[i+w]
 		}
@@ -22,7 +22,7 @@ func sum(x []float32) float64 {
 	for i := vectorSum(&acc, x); i < len(x); i++ {
 		acc[i%lanes] += float64(x[i])
 	}
-	return tree(&acc)
+	return tree(acc[:])
 }
 
 // squares adds (x - mean)² of a row in float64, each square fused with its addition.
@@ -32,7 +32,7 @@ func squares(x []float32, mean float64) float64 {
 		c := float64(x[i]) - mean
 		acc[i%lanes] = math.FMA(c, c, acc[i%lanes])
 	}
-	return tree(&acc)
+	return tree(acc[:])
 }
 
 // affine writes (x - mean) * factor, computed in float64.

@@ -46,7 +46,7 @@ func softmax(x []float32) {
 		x[i] = exp32(x[i] - top)
 		acc[i%lanes] += x[i]
 	}
-	times(x, x, 1/tree(&acc))
+	times(x, x, 1/tree(acc[:]))
 }
 
 // times writes x*f. dst and x may be the same slice.

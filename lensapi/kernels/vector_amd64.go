@@ -182,6 +182,45 @@ func vectorExpSum(acc *[lanes]float32, x []float32, top float32) int {
 	return n
 }
 
+func vectorMoments(sum, dot *[lanes64]float64, e []float64, x []float32, top float64) int {
+	n := whole(len(x))
+	_ = e[:n]
+	switch {
+	case n == 0:
+	case active == avx512:
+		moments512(sum, dot, &e[0], &x[0], n, top)
+	default:
+		moments256(sum, dot, &e[0], &x[0], n, top)
+	}
+	return n
+}
+
+func vectorCross(acc *[lanes64]float64, e []float64, a, b []float32) int {
+	n := whole(len(a))
+	_, _ = b[:n], e[:n]
+	switch {
+	case n == 0:
+	case active == avx512:
+		cross512(acc, &e[0], &a[0], &b[0], n)
+	default:
+		cross256(acc, &e[0], &a[0], &b[0], n)
+	}
+	return n
+}
+
+func vectorAbove(mask []uint16, x []float32, limit float32) int {
+	n := whole(len(x))
+	_ = mask[:n/lanes]
+	switch {
+	case n == 0:
+	case active == avx512:
+		above512(&mask[0], &x[0], n, limit)
+	default:
+		above256(&mask[0], &x[0], n, limit)
+	}
+	return n
+}
+
 // whole is how many of n elements are in whole vectors.
 func whole(n int) int {
 	if active == portable {

@@ -25,6 +25,7 @@ var sources = []source{
 	{"base", base},
 	{"elements", elements},
 	{"reductions", reductions},
+	{"lens", lens},
 	{"probe", probe},
 	{"gemm_avx2", gemm("AVX2")},
 	{"gemm_avx512", gemm("AVX512")},

@@ -1,0 +1,520 @@
+package kernels
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/bits"
+	"runtime"
+	"sync"
+)
+
+// Unembedding turns rows of the residual stream, normalized, into logits over the vocabulary, or into what the lens keeps of
+// them.
+type Unembedding struct {
+	W   *Matrix
+	Cap float64 // soft cap on logits; 0: none
+}
+
+// Hit is a token and its logit.
+type Hit struct {
+	ID    int
+	Logit float32
+}
+
+// Score is how a row scored one token.
+type Score struct {
+	Logit   float32
+	Logprob float64 // nats
+	Rank    int     // 1 + number of tokens with a strictly greater logit; see Read
+}
+
+// Readout is what the lens keeps of one row of logits z, p = softmax(z), in nats.
+type Readout struct {
+	Top          []Hit   // by descending logit, ties by lower id
+	LogPartition float64 // ln sum exp z
+	Entropy      float64 // -sum p ln p
+	KL           float64 // sum p_last (ln p_last - ln p) against the last row of the position; exactly 0 there
+	Scores       []Score // of the tokens asked for
+}
+
+// NotFiniteError says that a logit of a row is NaN or infinite.
+type NotFiniteError struct {
+	Position, Row int // of the call
+}
+
+func (e *NotFiniteError) Error() string {
+	return fmt.Sprintf("position %d: row %d: the logits are not finite: the weights or an edited activation hold NaN or Inf", e.Position, e.Row)
+}
+
+// Logits computes the logits dst [n, N] of x [n, K].
+func (u Unembedding) Logits(dst, x []float32) {
+	MatMul(dst, x, u.W, nil)
+	if u.Cap > 0 {
+		SoftCap(dst, dst, u.Cap)
+	}
+}
+
+const (
+	// tilePanels is the panels of W whose logits, of a block of rows, are reduced before others are computed. Sums over the
+	// vocabulary are taken by tile, so it is part of the numerics.
+	tilePanels = 16
+	tileCols   = tilePanels * panel
+
+	// lanes64 is how many partial sums of float64 a sum over a tile keeps: element i is added to sum i%8.
+	lanes64 = 8
+
+	// lensRows is the most rows of a block: they stay in a second-level cache with their logits.
+	lensRows = 120
+)
+
+// Lens reads out all rows of some positions: x [positions, rows, K], normalized, the last row of each position the model's own
+// output. top is the candidates to keep, at least 1. Scores are of the first choice of the last row of the position and, where next, which may be
+// nil, has one for it, of another token; -1 is none. It returns [positions*rows] readouts and the logits of the rows of the
+// last position, [rows, N].
+//
+// Logits are those of Logits. Of other positions they are reduced tile by tile while they are in a cache, and never all in
+// memory; only the last rows' are, for the first choice must be known before other rows can rank it. Sums over the vocabulary
+// are float64: 8 partial sums within each 256 tokens, relative to the greatest logit there, and these in ascending order. Nothing
+// depends on the other positions or the number of threads. ReadLogits gives the same bits.
+//
+// The error is that of ctx, which is looked at every few milliseconds, or a *NotFiniteError.
+func (u Unembedding) Lens(ctx context.Context, x []float32, rows, top int, next []int) ([]Readout, []float32, error) {
+	k, n := u.W.k, u.W.n
+	positions := len(x) / (rows * k)
+	if positions == 0 || n == 0 {
+		return nil, nil, nil
+	}
+	// The rows whose logits are kept: of the last position all, of the others the last.
+	var keep, others []int
+	for i := range positions * rows {
+		if i%rows == rows-1 || i/rows == positions-1 {
+			keep = append(keep, i)
+		} else {
+			others = append(others, i)
+		}
+	}
+	r := newReduction(positions*rows, rows, n, top)
+	z := make([]float32, len(keep)*n)
+	for i, row := range keep {
+		r.kept[row] = z[i*n : (i+1)*n]
+	}
+	if err := u.pass(ctx, r, x, keep); err != nil {
+		return nil, nil, err
+	}
+	r.answer(next)
+	if len(others) > 0 {
+		for p := range positions - 1 {
+			from := p * rows
+			u.limits(r, x[from*k:(from+rows-1)*k], from, r.asked[p])
+		}
+		if err := u.pass(ctx, r, x, others); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.compareKept(keep)
+	return r.readouts(), z[len(z)-rows*n:], nil
+}
+
+// Read is the readout of any rows x [T, K], normalized: like Lens, with the same bits, but no row is compared with another and no
+// logits are kept at all. Scores are of the tokens; of equal logits that of the lower id ranks first here.
+func (u Unembedding) Read(ctx context.Context, x []float32, top int, tokens []int) ([]Readout, error) {
+	rows := len(x) / u.W.k
+	if rows == 0 || u.W.n == 0 {
+		return nil, nil
+	}
+	r := newReduction(rows, 1, u.W.n, top)
+	r.alone = true
+	all := make([]int, rows)
+	for i := range all {
+		all[i] = i
+		r.asked[i] = tokens
+	}
+	u.limits(r, x, 0, tokens)
+	if err := u.pass(ctx, r, x, all); err != nil {
+		return nil, err
+	}
+	return r.readouts(), nil
+}
+
+// ReadLogits is Lens of logits that are there already, [positions, rows, n].
+func ReadLogits(z []float32, rows, n, top int, next []int) ([]Readout, error) {
+	all := make([]int, len(z)/n)
+	r := newReduction(len(all), rows, n, top)
+	for i := range all {
+		all[i] = i
+		r.kept[i] = z[i*n : (i+1)*n]
+	}
+	Parallel(len(all)*r.tiles, r.work(len(all)), func(lo, hi int) {
+		p := r.part()
+		for i := lo; i < hi; i++ {
+			row, tile := i/r.tiles, i%r.tiles
+			at := tile * tileCols
+			p.reduce(row, tile, r.kept[row][at:min(at+tileCols, n)])
+		}
+		r.merge(p)
+	})
+	if err := r.finish(all); err != nil {
+		return nil, err
+	}
+	r.answer(next)
+	r.compareKept(all)
+	return r.readouts(), nil
+}
+
+// Rank is 1 + the number of logits strictly greater than that of id.
+func Rank(z []float32, id int) int { return 1 + countAbove(z, z[id]) }
+
+// pass computes the logits of some rows, tile by tile, and reduces them. It keeps those of rows to be kept, and compares others.
+func (u Unembedding) pass(ctx context.Context, r *reduction, x []float32, rows []int) error {
+	k := u.W.k
+	in := make([]float32, len(rows)*k)
+	for i, row := range rows {
+		copy(in[i*k:(i+1)*k], x[row*k:])
+	}
+	m, free := productOf(nil, in, u.W, nil)
+	defer free()
+	blocks := (len(rows) + lensRows - 1) / lensRows
+	work := len(rows) * u.W.n * k
+	if active != portable {
+		work /= 64
+	}
+	// Neighbouring jobs share a tile of W, so that it is read from memory once.
+	Parallel(r.tiles*blocks, work, func(lo, hi int) {
+		p := r.part()
+		c := make([]float32, min(lensRows, len(rows))*tileCols)
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			tile, from := i/blocks, i%blocks*len(rows)/blocks
+			to := (i%blocks + 1) * len(rows) / blocks
+			panels := min(tilePanels, u.W.panels()-tile*tilePanels)
+			m.columns(c, from, to, tile*tilePanels, tile*tilePanels+panels)
+			at := tile * tileCols
+			for j, row := range rows[from:to] {
+				z := c[j*panels*panel:][:min(tileCols, u.W.n-at)]
+				if u.Cap > 0 {
+					SoftCap(z, z, u.Cap)
+				}
+				p.reduce(row, tile, z)
+				if r.kept[row] != nil {
+					copy(r.kept[row][at:], z)
+				} else {
+					p.compare(row, tile, z)
+				}
+			}
+		}
+		r.merge(p)
+	})
+	runtime.KeepAlive(u.W)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.finish(rows)
+}
+
+// limits finds the logits of tokens asked for, of rows x from row from on that are not kept.
+func (u Unembedding) limits(r *reduction, x []float32, from int, tokens []int) {
+	m, free := productOf(nil, x, u.W, nil)
+	defer free()
+	rows := len(x) / u.W.k
+	for i := range rows {
+		r.rows[from+i].limit = make([]float32, len(tokens))
+	}
+	const cols = 2 * panel
+	byPanels := map[int][]int{} // the tokens, as indices, of each pair of panels
+	for j, id := range tokens {
+		byPanels[id/cols] = append(byPanels[id/cols], j)
+	}
+	c := make([]float32, rows*cols)
+	for pair, js := range byPanels {
+		m.columns(c, 0, rows, 2*pair, 2*pair+2)
+		if u.Cap > 0 {
+			SoftCap(c, c, u.Cap)
+		}
+		for _, j := range js {
+			for i := range rows {
+				r.rows[from+i].limit[j] = c[i*cols+tokens[j]%cols]
+			}
+		}
+	}
+	runtime.KeepAlive(u.W)
+}
+
+// moments are the sums over one tile of a row: of e^(z-top) and of its product with z - top.
+type moments struct {
+	top      float32
+	sum, dot float64
+	cross    float64 // sum e^(m-top_m) (m - z), m the last row of the position
+}
+
+// reducedRow is a row while it is reduced.
+type reducedRow struct {
+	top   []Hit
+	limit []float32 // logits of the tokens asked for
+	above []int     // how many tokens rank before those
+	total moments   // relative to the greatest logit
+	lse   float64
+}
+
+// reduction is the readout of rows in the making.
+type reduction struct {
+	per, n, top, tiles int // rows of a position; tokens; candidates; tiles of tokens
+	rows               []reducedRow
+	parts              []moments   // [rows, tiles]
+	kept               [][]float32 // by row: its logits, if they are kept
+	asked              [][]int     // by position: the tokens to score
+	alone              bool        // no row is compared with another, and equal logits rank by id
+
+	mu sync.Mutex
+}
+
+func newReduction(rows, per, n, top int) *reduction {
+	tiles := (n + tileCols - 1) / tileCols
+	return &reduction{per: per, n: n, top: min(top, n), tiles: tiles, rows: make([]reducedRow, rows), parts: make([]moments, rows*tiles),
+		kept: make([][]float32, rows), asked: make([][]int, rows/per)}
+}
+
+// work estimates the reduction of rows for Parallel.
+func (r *reduction) work(rows int) int {
+	if active == portable {
+		return rows * r.n * 32
+	}
+	return rows * r.n
+}
+
+// last is the last row of the position of a row.
+func (r *reduction) last(row int) int { return row/r.per*r.per + r.per - 1 }
+
+// part is what one call within Parallel has found of all rows.
+type part struct {
+	*reduction
+	top   [][]Hit
+	above [][]int
+	mask  [tilePanels]uint16
+
+	e     [tileCols]float64 // exponentials
+	model int               // the row and tile that mine holds, -1 at first
+	tile  int
+	mine  [tileCols]float64 // e^(m - top_m) of that last row
+}
+
+func (r *reduction) part() *part {
+	return &part{reduction: r, top: make([][]Hit, len(r.rows)), above: make([][]int, len(r.rows)), model: -1}
+}
+
+// reduce takes a tile of a row's logits in.
+func (p *part) reduce(row, tile int, z []float32) {
+	m := &p.parts[row*p.tiles+tile]
+	m.top = greatest(z)
+	m.sum, m.dot = expMoments(p.e[:len(z)], z, float64(m.top))
+	top := p.top[row]
+	limit := float32(math.Inf(-1))
+	if len(top) == p.top0() {
+		if limit = top[len(top)-1].Logit; !(m.top > limit) {
+			return // tokens come in ascending order, so an equal one is behind
+		}
+	}
+	for i, word := range p.compareTo(z, limit) {
+		for ; word != 0; word &= word - 1 {
+			j := i*panel + bits.TrailingZeros16(word)
+			top = insert(top, Hit{tile*tileCols + j, z[j]}, p.top0())
+		}
+	}
+	p.top[row] = top
+}
+
+// top0 is how many candidates are kept.
+func (p *part) top0() int { return p.reduction.top }
+
+// compareTo sets the bits of the logits that are greater than limit.
+func (p *part) compareTo(z []float32, limit float32) []uint16 {
+	mask := p.mask[:(len(z)+panel-1)/panel]
+	n := vectorAbove(mask, z, limit)
+	clear(mask[n/panel:])
+	for i := n; i < len(z); i++ {
+		if z[i] > limit {
+			mask[i/panel] |= 1 << (i % panel)
+		}
+	}
+	return mask
+}
+
+// compare compares a tile of a row with the last row of the position, whose logits are kept, and counts the tokens that rank before
+// those asked for.
+func (p *part) compare(row, tile int, z []float32) {
+	if last := p.last(row); row != last {
+		m := p.kept[last][tile*tileCols:][:len(z)]
+		if p.model != last || p.tile != tile {
+			expMoments(p.mine[:len(z)], m, float64(p.parts[last*p.tiles+tile].top))
+			p.model, p.tile = last, tile
+		}
+		p.parts[row*p.tiles+tile].cross = crossMoment(p.mine[:len(z)], m, z)
+	}
+	if p.above[row] == nil {
+		p.above[row] = make([]int, len(p.asked[row/p.per]))
+	}
+	for i, id := range p.asked[row/p.per] {
+		p.above[row][i] += p.before(tile, z, id, p.rows[row].limit[i])
+	}
+}
+
+// before counts the tokens of a tile that rank before a token.
+func (p *part) before(tile int, z []float32, id int, logit float32) int {
+	count := func(z []float32, limit float32) (n int) {
+		for _, word := range p.compareTo(z, limit) {
+			n += bits.OnesCount16(word)
+		}
+		return n
+	}
+	if !p.alone {
+		return count(z, logit)
+	}
+	// Those before it rank before it when they are equal: when they are above the next lower number.
+	equal := min(max(id-tile*tileCols, 0), len(z))
+	return count(z[:equal], math.Nextafter32(logit, float32(math.Inf(-1)))) + count(z[equal:], logit)
+}
+
+// merge adds what a part found.
+func (r *reduction) merge(p *part) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.rows {
+		row := &r.rows[i]
+		for _, h := range p.top[i] {
+			row.top = insert(row.top, h, r.top)
+		}
+		if p.above[i] != nil && row.above == nil {
+			row.above = make([]int, len(p.above[i]))
+		}
+		for j, n := range p.above[i] {
+			row.above[j] += n
+		}
+	}
+}
+
+// insert puts a hit where it belongs among the best k.
+func insert(top []Hit, h Hit, k int) []Hit {
+	before := func(a, b Hit) bool { return a.Logit > b.Logit || a.Logit == b.Logit && a.ID < b.ID }
+	if len(top) < k {
+		top = append(top, h)
+	} else if !before(h, top[k-1]) {
+		return top
+	}
+	i := len(top) - 1
+	for ; i > 0 && before(h, top[i-1]); i-- {
+		top[i] = top[i-1]
+	}
+	top[i] = h
+	return top
+}
+
+// finish adds the tiles of some rows up, in ascending order.
+func (r *reduction) finish(rows []int) error {
+	for _, i := range rows {
+		row := &r.rows[i]
+		parts := r.parts[i*r.tiles : (i+1)*r.tiles]
+		t := &row.total
+		t.top = float32(math.Inf(-1))
+		for _, p := range parts {
+			t.top = max(t.top, p.top)
+		}
+		for _, p := range parts {
+			d := float64(p.top) - float64(t.top)
+			w := exp64(d)
+			t.sum = math.FMA(w, p.sum, t.sum)
+			t.dot = math.FMA(w, math.FMA(d, p.sum, p.dot), t.dot)
+		}
+		if math.IsNaN(t.dot) || math.IsInf(t.dot, 0) || math.IsInf(float64(t.top), 0) || len(row.top) == 0 {
+			return &NotFiniteError{i / r.per, i % r.per}
+		}
+		row.lse = float64(t.top) + Log(t.sum)
+	}
+	return nil
+}
+
+// answer says which tokens are asked for, when the last rows are known, and their logits where those are kept.
+func (r *reduction) answer(next []int) {
+	for pos := range r.asked {
+		r.asked[pos] = []int{r.rows[pos*r.per+r.per-1].top[0].ID}
+		if next != nil && next[pos] >= 0 {
+			r.asked[pos] = append(r.asked[pos], next[pos])
+		}
+		for i := pos * r.per; i < (pos+1)*r.per; i++ {
+			if r.kept[i] == nil {
+				continue
+			}
+			for _, id := range r.asked[pos] {
+				r.rows[i].limit = append(r.rows[i].limit, r.kept[i][id])
+			}
+		}
+	}
+}
+
+// compareKept compares kept rows.
+func (r *reduction) compareKept(rows []int) {
+	Parallel(len(rows)*r.tiles, r.work(len(rows))/4, func(lo, hi int) {
+		p := r.part()
+		for i := lo; i < hi; i++ {
+			row, tile := rows[i%len(rows)], i/len(rows)
+			at := tile * tileCols
+			p.compare(row, tile, r.kept[row][at:min(at+tileCols, r.n)])
+		}
+		r.merge(p)
+	})
+}
+
+// readouts are the results.
+func (r *reduction) readouts() []Readout {
+	out := make([]Readout, len(r.rows))
+	for i := range out {
+		row, last := &r.rows[i], &r.rows[r.last(i)]
+		log := Log(row.total.sum)
+		o := Readout{Top: row.top, LogPartition: row.lse, Entropy: max(0, log-row.total.dot/row.total.sum)}
+		if row != last {
+			var cross float64
+			for t, p := range r.parts[i*r.tiles : (i+1)*r.tiles] {
+				d := float64(r.parts[r.last(i)*r.tiles+t].top) - float64(last.total.top)
+				cross = math.FMA(exp64(d), p.cross, cross)
+			}
+			o.KL = max(0, cross/last.total.sum-last.lse+row.lse) // rounding can leave -1e-15 where the rows agree
+		}
+		for j, logit := range row.limit {
+			o.Scores = append(o.Scores, Score{logit, float64(logit) - row.lse, 1 + row.above[j]})
+		}
+		out[i] = o
+	}
+	return out
+}
+
+// expMoments writes e^(z - top) and returns its sum and that of its product with z - top.
+func expMoments(e []float64, z []float32, top float64) (sum, dot float64) {
+	var s, d [lanes64]float64
+	for i := vectorMoments(&s, &d, e, z, top); i < len(z); i++ {
+		x := float64(z[i]) - top
+		e[i] = exp64(x)
+		l := i % lanes64
+		s[l] += e[i]
+		d[l] = math.FMA(x, e[i], d[l])
+	}
+	return tree(s[:]), tree(d[:])
+}
+
+// crossMoment is the sum of e (a - b).
+func crossMoment(e []float64, a, b []float32) float64 {
+	var acc [lanes64]float64
+	for i := vectorCross(&acc, e, a, b); i < len(a); i++ {
+		acc[i%lanes64] = math.FMA(e[i], float64(a[i])-float64(b[i]), acc[i%lanes64])
+	}
+	return tree(acc[:])
+}
+
+// countAbove counts the values greater than limit.
+func countAbove(z []float32, limit float32) int {
+	var p part
+	n := 0
+	for ; len(z) > 0; z = z[min(tileCols, len(z)):] {
+		for _, word := range p.compareTo(z[:min(tileCols, len(z))], limit) {
+			n += bits.OnesCount16(word)
+		}
+	}
+	return n
+}
