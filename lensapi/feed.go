@@ -34,25 +34,26 @@ func (f *feeder) feed(ctx context.Context, ids []int, sink func(toks []cache.Tok
 		if err != nil {
 			return err
 		}
+		var self []score // of the first, by the logits that go now
+		if f.rows != nil {
+			self = scoreNext(f.last, f.rows, part[0])
+		}
 		// The model's own output and the lens are one call: the last row is what the sampler reads.
-		reads, last, err := f.m.run.Lens(ctx, trace.Resid, f.k, append(slices.Clone(part[1:]), -1))
+		reads, err := f.lens(ctx, trace.Resid, at, append(slices.Clone(part[1:]), -1))
 		if err != nil {
-			return at0(err, at)
+			return err
 		}
 		toks := make([]cache.Token, len(part))
 		for i, id := range part {
-			rec := record{rows: rowsOf(reads[i*n : (i+1)*n])}
-			if i > 0 {
-				for _, r := range reads[(i-1)*n : i*n] {
-					rec.self = append(rec.self, scored(r.Scores[1]))
-				}
-			} else if f.last != nil {
-				rec.self = scoreNext(f.last, f.rows, id)
-			}
+			rec := record{rows: rowsOf(reads[i*n : (i+1)*n]), self: self}
 			toks[i] = cache.Token{ID: id, Record: rec.encode()}
-			f.rows = rec.rows
+			f.rows, self = rec.rows, nil
+			for _, r := range reads[i*n : (i+1)*n] {
+				if len(r.Scores) > 1 {
+					self = append(self, scored(r.Scores[1]))
+				}
+			}
 		}
-		f.last = last
 		if err := sink(toks, trace.Resid); err != nil {
 			return err
 		}
@@ -60,13 +61,17 @@ func (f *feeder) feed(ctx context.Context, ids []int, sink func(toks []cache.Tok
 	return nil
 }
 
-// at0 makes an error of positions from 0 on one of positions from start on.
-func at0(err error, start int) error {
+// lens reads out the rows of positions from at on, and leaves the logits of the last one in f.last.
+func (f *feeder) lens(ctx context.Context, resid []float32, at int, next []int) ([]model.Readout, error) {
+	if f.last == nil {
+		f.last = make([]float32, len(f.m.rowNames)*f.m.cfg.DVocab)
+	}
+	reads, err := f.m.run.Lens(ctx, resid, f.k, next, f.last)
 	var e *model.NotFiniteError
 	if errors.As(err, &e) {
-		return &model.NotFiniteError{Position: start + e.Position, Row: e.Row}
+		err = &model.NotFiniteError{Position: at + e.Position, Row: e.Row}
 	}
-	return err
+	return reads, err
 }
 
 // logits is the model's own output at the last position fed, [d_vocab].
@@ -85,10 +90,10 @@ func (f *feeder) reread(ctx context.Context, ids []int) error {
 			return err
 		}
 	}
-	reads, last, err := f.m.run.Lens(ctx, trace.Resid[(trace.Tokens-1)*n*d:], f.k, nil)
+	reads, err := f.lens(ctx, trace.Resid[(trace.Tokens-1)*n*d:], f.sess.Len()-1, nil)
 	if err != nil {
-		return at0(err, f.sess.Len()-1)
+		return err
 	}
-	f.last, f.rows = last, rowsOf(reads)
+	f.rows = rowsOf(reads)
 	return nil
 }

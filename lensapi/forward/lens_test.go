@@ -34,12 +34,13 @@ func TestLensEqualsLogits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, last, err := r.Lens(ctx, tr.Resid, 7, next)
+			last := make([]float32, tr.Rows*c.DVocab)
+			got, err := r.Lens(ctx, tr.Resid, 7, next, last)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("the lens differs from that of the logits (%v)", err)
 			}
 			sameBits(t, "last logits", last, z[len(z)-tr.Rows*c.DVocab:])
-			one, _, err := r.Lens(ctx, tr.Resid[:tr.Rows*tr.DModel], 7, next[:1])
+			one, err := r.Lens(ctx, tr.Resid[:tr.Rows*tr.DModel], 7, next[:1], nil)
 			if err != nil || !reflect.DeepEqual(one, want[:tr.Rows]) {
 				t.Errorf("the lens of one position differs (%v)", err)
 			}
@@ -56,17 +57,18 @@ func TestLensRefuses(t *testing.T) {
 	}
 	var te *forward.TokenError
 	for _, bad := range []int{-2, r.Model().Config().DVocab} {
-		if _, _, err := r.Lens(ctx, tr.Resid, 1, []int{0, bad}); !errors.As(err, &te) || te.Index != 1 {
+		if _, err := r.Lens(ctx, tr.Resid, 1, []int{0, bad}, nil); !errors.As(err, &te) || te.Index != 1 {
 			t.Errorf("next %d: %v", bad, err)
 		}
 	}
 	for want, f := range map[string]func() error{
-		"not positions": func() error { _, _, err := r.Lens(ctx, tr.Resid[1:], 1, nil); return err },
-		"1 next tokens": func() error { _, _, err := r.Lens(ctx, tr.Resid, 1, []int{1}); return err },
-		"ask for 1":     func() error { _, _, err := r.Lens(ctx, tr.Resid, 0, nil); return err },
+		"not positions": func() error { _, err := r.Lens(ctx, tr.Resid[1:], 1, nil, nil); return err },
+		"1 next tokens": func() error { _, err := r.Lens(ctx, tr.Resid, 1, []int{1}, nil); return err },
+		"ask for 1":     func() error { _, err := r.Lens(ctx, tr.Resid, 0, nil, nil); return err },
+		"room for 3":    func() error { _, err := r.Lens(ctx, tr.Resid, 1, nil, make([]float32, 3)); return err },
 		"position 1: row 0": func() error {
 			tr.Row(1, 0)[2] = float32(math.NaN())
-			_, _, err := r.Lens(ctx, tr.Resid, 1, nil)
+			_, err := r.Lens(ctx, tr.Resid, 1, nil, nil)
 			return err
 		},
 	} {
@@ -75,7 +77,7 @@ func TestLensRefuses(t *testing.T) {
 		}
 	}
 	cancel()
-	if _, _, err := r.Lens(ctx, tr.Resid, 1, nil); !errors.Is(err, context.Canceled) {
+	if _, err := r.Lens(ctx, tr.Resid, 1, nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -72,7 +72,8 @@ func lensBits() (out []float32) {
 	r := rand.New(rand.NewPCG(10, 3))
 	const n, k, positions, rows = 700, 40, 3, 4
 	u := kernels.Unembedding{W: kernels.Pack(exactFloats(r, n*k), n, k), Cap: 30}
-	reads, last, err := u.Lens(context.Background(), exactFloats(r, positions*rows*k), rows, 5, []int{3, -1, 600})
+	last := make([]float32, rows*n)
+	reads, err := u.Lens(context.Background(), exactFloats(r, positions*rows*k), rows, 5, []int{3, -1, 600}, last)
 	if err != nil {
 		panic(err)
 	}

@@ -70,8 +70,8 @@ const (
 
 // Lens reads out all rows of some positions: x [positions, rows, K], normalized, the last row of each position the model's own
 // output. top is the candidates to keep, at least 1. Scores are of the first choice of the last row of the position and, where next, which may be
-// nil, has one for it, of another token; -1 is none. It returns [positions*rows] readouts and the logits of the rows of the
-// last position, [rows, N].
+// nil, has one for it, of another token; -1 is none. It returns [positions*rows] readouts, and writes the logits of the rows of the last position to last,
+// [rows, N], unless that is nil.
 //
 // Logits are those of Logits. Of other positions they are reduced tile by tile while they are in a cache, and never all in
 // memory; only the last rows' are, for the first choice must be known before other rows can rank it. Sums over the vocabulary
@@ -79,11 +79,11 @@ const (
 // depends on the other positions or the number of threads. ReadLogits gives the same bits.
 //
 // The error is that of ctx, which is looked at every few milliseconds, or a *NotFiniteError.
-func (u Unembedding) Lens(ctx context.Context, x []float32, rows, top int, next []int) ([]Readout, []float32, error) {
+func (u Unembedding) Lens(ctx context.Context, x []float32, rows, top int, next []int, last []float32) ([]Readout, error) {
 	k, n := u.W.k, u.W.n
 	positions := len(x) / (rows * k)
 	if positions == 0 || n == 0 {
-		return nil, nil, nil
+		return nil, nil
 	}
 	// The rows whose logits are kept: of the last position all, of the others the last.
 	var keep, others []int
@@ -95,12 +95,16 @@ func (u Unembedding) Lens(ctx context.Context, x []float32, rows, top int, next 
 		}
 	}
 	r := newReduction(positions*rows, rows, n, top)
-	z := make([]float32, len(keep)*n)
+	defer r.free()
+	z := resize(&r.z, len(keep)*n)
 	for i, row := range keep {
 		r.kept[row] = z[i*n : (i+1)*n]
+		if at := row - (positions-1)*rows; at >= 0 && last != nil {
+			r.kept[row] = last[at*n : (at+1)*n]
+		}
 	}
 	if err := u.pass(ctx, r, x, keep); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r.answer(next)
 	if len(others) > 0 {
@@ -109,11 +113,11 @@ func (u Unembedding) Lens(ctx context.Context, x []float32, rows, top int, next 
 			u.limits(r, x[from*k:(from+rows-1)*k], from, r.asked[p])
 		}
 		if err := u.pass(ctx, r, x, others); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	r.compareKept(keep)
-	return r.readouts(), z[len(z)-rows*n:], nil
+	return r.readouts(), nil
 }
 
 // Read is the readout of any rows x [T, K], normalized: like Lens, with the same bits, but no row is compared with another and no
@@ -124,6 +128,7 @@ func (u Unembedding) Read(ctx context.Context, x []float32, top int, tokens []in
 		return nil, nil
 	}
 	r := newReduction(rows, 1, u.W.n, top)
+	defer r.free()
 	r.alone = true
 	all := make([]int, rows)
 	for i := range all {
@@ -141,6 +146,7 @@ func (u Unembedding) Read(ctx context.Context, x []float32, top int, tokens []in
 func ReadLogits(z []float32, rows, n, top int, next []int) ([]Readout, error) {
 	all := make([]int, len(z)/n)
 	r := newReduction(len(all), rows, n, top)
+	defer r.free()
 	for i := range all {
 		all[i] = i
 		r.kept[i] = z[i*n : (i+1)*n]
@@ -168,7 +174,7 @@ func Rank(z []float32, id int) int { return 1 + countAbove(z, z[id]) }
 // pass computes the logits of some rows, tile by tile, and reduces them. It keeps those of rows to be kept, and compares others.
 func (u Unembedding) pass(ctx context.Context, r *reduction, x []float32, rows []int) error {
 	k := u.W.k
-	in := make([]float32, len(rows)*k)
+	in := resize(&r.in, len(rows)*k)
 	for i, row := range rows {
 		copy(in[i*k:(i+1)*k], x[row*k:])
 	}
@@ -182,7 +188,7 @@ func (u Unembedding) pass(ctx context.Context, r *reduction, x []float32, rows [
 	// Neighbouring jobs share a tile of W, so that it is read from memory once.
 	Parallel(r.tiles*blocks, work, func(lo, hi int) {
 		p := r.part()
-		c := make([]float32, min(lensRows, len(rows))*tileCols)
+		c := resize(&p.logits, min(lensRows, len(rows))*tileCols)
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
 			tile, from := i/blocks, i%blocks*len(rows)/blocks
 			to := (i%blocks + 1) * len(rows) / blocks
@@ -259,19 +265,45 @@ type reducedRow struct {
 type reduction struct {
 	per, n, top, tiles int // rows of a position; tokens; candidates; tiles of tokens
 	rows               []reducedRow
-	parts              []moments   // [rows, tiles]
 	kept               [][]float32 // by row: its logits, if they are kept
 	asked              [][]int     // by position: the tokens to score
 	alone              bool        // no row is compared with another, and equal logits rank by id
 
 	mu sync.Mutex
+	*lensMemory
+}
+
+// lensMemory is what a reduction needs much of. It is used again, because memory that is new to a process costs more than filling
+// it.
+type lensMemory struct {
+	in, z []float32
+	parts []moments // [rows, tiles]
+}
+
+var (
+	lensPool = sync.Pool{New: func() any { return &lensMemory{} }}
+	partPool = sync.Pool{New: func() any { return &part{} }}
+)
+
+// resize makes a slice n long; its values are what they happen to be.
+func resize[T any](s *[]T, n int) []T {
+	if cap(*s) < n {
+		*s = make([]T, n)
+	}
+	*s = (*s)[:n]
+	return *s
 }
 
 func newReduction(rows, per, n, top int) *reduction {
 	tiles := (n + tileCols - 1) / tileCols
-	return &reduction{per: per, n: n, top: min(top, n), tiles: tiles, rows: make([]reducedRow, rows), parts: make([]moments, rows*tiles),
-		kept: make([][]float32, rows), asked: make([][]int, rows/per)}
+	m := lensPool.Get().(*lensMemory)
+	resize(&m.parts, rows*tiles)
+	return &reduction{per: per, n: n, top: min(top, n), tiles: tiles, rows: make([]reducedRow, rows), kept: make([][]float32, rows),
+		asked: make([][]int, rows/per), lensMemory: m}
 }
+
+// free gives the memory of a reduction back.
+func (r *reduction) free() { lensPool.Put(r.lensMemory) }
 
 // work estimates the reduction of rows for Parallel.
 func (r *reduction) work(rows int) int {
@@ -291,14 +323,19 @@ type part struct {
 	above [][]int
 	mask  [tilePanels]uint16
 
-	e     [tileCols]float64 // exponentials
-	model int               // the row and tile that mine holds, -1 at first
-	tile  int
-	mine  [tileCols]float64 // e^(m - top_m) of that last row
+	e      [tileCols]float64 // exponentials
+	model  int               // the row and tile that mine holds, -1 at first
+	tile   int
+	mine   [tileCols]float64 // e^(m - top_m) of that last row
+	logits []float32         // of a block of rows
 }
 
 func (r *reduction) part() *part {
-	return &part{reduction: r, top: make([][]Hit, len(r.rows)), above: make([][]int, len(r.rows)), model: -1}
+	p := partPool.Get().(*part)
+	p.reduction, p.model = r, -1
+	clear(resize(&p.top, len(r.rows)))
+	clear(resize(&p.above, len(r.rows)))
+	return p
 }
 
 // reduce takes a tile of a row's logits in.
@@ -373,7 +410,7 @@ func (p *part) before(tile int, z []float32, id int, logit float32) int {
 	return count(z[:equal], math.Nextafter32(logit, float32(math.Inf(-1)))) + count(z[equal:], logit)
 }
 
-// merge adds what a part found.
+// merge adds what a part found, and ends it.
 func (r *reduction) merge(p *part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -389,6 +426,8 @@ func (r *reduction) merge(p *part) {
 			row.above[j] += n
 		}
 	}
+	p.reduction = nil
+	partPool.Put(p)
 }
 
 // insert puts a hit where it belongs among the best k.

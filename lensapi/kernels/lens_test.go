@@ -75,7 +75,8 @@ func TestLensEqualsLogits(t *testing.T) {
 		}
 		checkReadouts(t, z, want, c.rows, c.n, c.top, next)
 		onEachLevel(func(level string) {
-			got, last, err := u.Lens(ctx, x, c.rows, c.top, next)
+			last := make([]float32, c.rows*c.n)
+			got, err := u.Lens(ctx, x, c.rows, c.top, next, last)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +93,7 @@ func TestLensEqualsLogits(t *testing.T) {
 			}
 			checkRead(t, u, x, z, want, c.top, level)
 			p := c.positions / 2
-			one, _, err := u.Lens(ctx, x[p*c.rows*c.k:(p+1)*c.rows*c.k], c.rows, c.top, next[p:p+1])
+			one, err := u.Lens(ctx, x[p*c.rows*c.k:(p+1)*c.rows*c.k], c.rows, c.top, next[p:p+1], nil)
 			if err != nil || !reflect.DeepEqual(one, want[p*c.rows:(p+1)*c.rows]) {
 				t.Fatalf("%+v, %s: position %d alone differs (%v)", c, level, p, err)
 			}
@@ -229,7 +230,7 @@ func TestLensErrors(t *testing.T) {
 		for _, at := range []int{0, 8, 40, 47} { // of 3 positions of 2 rows
 			x := coarse(r, 48)
 			x[at] = float32(bad)
-			_, _, err := u.Lens(context.Background(), x, 2, 5, nil)
+			_, err := u.Lens(context.Background(), x, 2, 5, nil, nil)
 			var e *kernels.NotFiniteError
 			if want := (kernels.NotFiniteError{Position: at / 16, Row: at / 8 % 2}); !errors.As(err, &e) || *e != want {
 				t.Errorf("%v at %d: error %v, want %v", bad, at, err, &want)
@@ -246,11 +247,11 @@ func TestLensErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := u.Lens(ctx, coarse(r, 48), 2, 5, nil); !errors.Is(err, context.Canceled) {
+	if _, err := u.Lens(ctx, coarse(r, 48), 2, 5, nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if out, last, err := u.Lens(context.Background(), nil, 2, 5, nil); out != nil || last != nil || err != nil {
-		t.Errorf("no rows: %v, %v, %v", out, last, err)
+	if out, err := u.Lens(context.Background(), nil, 2, 5, nil, nil); out != nil || err != nil {
+		t.Errorf("no rows: %v, %v", out, err)
 	}
 }
 
@@ -271,7 +272,7 @@ func BenchmarkLens(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("%dx%d/fused", rows, positions), func(b *testing.B) {
 			for b.Loop() {
-				if _, _, err := u.Lens(context.Background(), x, rows, 10, nil); err != nil {
+				if _, err := u.Lens(context.Background(), x, rows, 10, nil, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

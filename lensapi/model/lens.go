@@ -16,10 +16,10 @@ type Score = kernels.Score
 type NotFiniteError = kernels.NotFiniteError
 
 // Lens reads out all rows of some positions, y [positions, rows, d_model], in one pass over the unembedding that keeps the logits only of
-// the last row of each position and of the last position; these, [rows, d_vocab], it returns. See kernels.Unembedding.Lens for top and next. The
+// the last row of each position and of the last position; these, [rows, d_vocab], go to last, unless that is nil. See kernels.Unembedding.Lens for top and next. The
 // bits are those of Unembed and ReadLogits.
-func (m *Model) Lens(ctx context.Context, y Normalized, rows, top int, next []int) ([]Readout, []float32, error) {
-	return kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}.Lens(ctx, y.rows, rows, top, next)
+func (m *Model) Lens(ctx context.Context, y Normalized, rows, top int, next []int, last []float32) ([]Readout, error) {
+	return kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}.Lens(ctx, y.rows, rows, top, next, last)
 }
 
 // ReadLogits is the lens of logits [positions, rows, d_vocab] that are there already.
