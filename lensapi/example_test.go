@@ -6,6 +6,7 @@ import (
 	"log"
 	"math"
 	"os"
+	"strings"
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
 )
@@ -324,4 +325,58 @@ func ExampleModel_FitTunedLens() {
 	// 3_post true
 	// 4_post true
 	// tuned lens: settled from 0_post
+}
+
+func ExampleModel_Report() {
+	m, done := example()
+	defer done()
+	ids, err := m.Encode("The capital of France is")
+	if err != nil {
+		log.Fatal(err)
+	}
+	report, err := m.Report(context.Background(), lens.ReportRequest{Kind: "lens", IDs: ids, Top: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	verdict, err := m.Verify(context.Background(), report)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(verdict)
+	// Output: equal to the bit
+}
+
+func ExampleNewContrast() {
+	m, done := example()
+	defer done()
+	var grids []*lens.Grid
+	for _, country := range []string{"France", "Italy"} {
+		g, err := m.LogitLens(context.Background(), "The capital of "+country+" is", lens.LensOptions{})
+		if err != nil {
+			log.Fatal(err)
+		}
+		grids = append(grids, g)
+	}
+	c, err := lens.NewContrast(grids[0], grids[1], lens.Entropy)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("before the names differ:", c.Difference[6][2])
+	// Output: before the names differ: 0
+}
+
+func ExampleGrid_CSV() {
+	m, done := example()
+	defer done()
+	g, err := m.LogitLens(context.Background(), "The capital", lens.LensOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var b strings.Builder
+	if err := g.CSV(&b); err != nil {
+		log.Fatal(err)
+	}
+	head, _, _ := strings.Cut(b.String(), "\n")
+	fmt.Println(head)
+	// Output: row,position,id,token,top_id,top_token,top_logprob,next_id,next_logprob,next_rank,probability,logit,rank,entropy,kl,log_partition,cross_entropy,answer_probability
 }

@@ -105,32 +105,42 @@ func (m *Model) track(ctx context.Context, conv *cache.Conversation, ids []int, 
 			}
 		}
 	}
+	s, err := m.stream(ctx, conv, ids, from, to, opt)
+	if err != nil {
+		return nil, err
+	}
+	t, err := m.newTracks(s, ids, tokens, opt)
+	if err != nil {
+		return nil, err
+	}
+	if opt.recorded() {
+		return t, m.trackRecorded(ctx, conv, s, tokens, t)
+	}
+	return t, m.trackWhole(ctx, s, tokens, opt, t)
+}
+
+// newTracks are tracks without numbers.
+func (m *Model) newTracks(s *stream, ids, tokens []int, opt LensOptions) (*Tracks, error) {
 	if len(tokens) > maxTracked {
 		return nil, invalidf("%d tokens to track: ask for at most %d", len(tokens), maxTracked)
 	}
-	t := &Tracks{Model: m.name, ModelDigest: m.digest, Variant: opt.Variant, First: from, IDs: slices.Clone(ids[from:to]), glyphs: m.glyphs}
+	n := s.positions()
+	t := &Tracks{Model: m.name, ModelDigest: m.digest, Variant: opt.Variant, Codec: s.codec, First: s.from, IDs: slices.Clone(ids[s.from : s.from+n]),
+		Rows: slices.Clone(s.rows), glyphs: m.glyphs}
 	for _, id := range tokens {
 		if err := m.checkToken(id); err != nil {
 			return nil, err
 		}
 		t.Tracked = append(t.Tracked, Tracked{id, m.token(id).Text()})
 	}
-	s, err := m.stream(ctx, conv, ids, from, to, opt)
-	if err != nil {
-		return nil, err
-	}
-	t.Rows, t.Codec = slices.Clone(s.rows), s.codec
 	if opt.Translators != nil {
 		t.Translators = opt.Translators.Digest
 	}
-	t.Logit, t.Logprob = cube[float64](len(tokens), len(s.rows), to-from), cube[float64](len(tokens), len(s.rows), to-from)
-	if opt.recorded() {
-		return t, m.trackRecorded(ctx, conv, s, tokens, t)
-	}
+	t.Logit, t.Logprob = cube[float64](len(tokens), len(s.rows), n), cube[float64](len(tokens), len(s.rows), n)
 	if opt.Stats {
-		t.Rank = cube[int](len(tokens), len(s.rows), to-from)
+		t.Rank = cube[int](len(tokens), len(s.rows), n)
 	}
-	return t, m.trackWhole(ctx, s, tokens, opt, t)
+	return t, nil
 }
 
 // checkToken refuses an id that the vocabulary lacks.

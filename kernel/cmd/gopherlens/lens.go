@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -28,6 +30,10 @@ type lensCmd struct {
 	JSON bool `name:"json" help:"Print one JSON object (lensapi/API.md) in place of the table."`
 	PNG  path `name:"png" help:"Write the heatmap." placeholder:"FILE"`
 	HTML path `name:"html" help:"Write a self-contained page." placeholder:"FILE"`
+	CSV  path `name:"csv" help:"Write a line for each cell." placeholder:"FILE"`
+	NPZ  path `name:"npz" help:"Write NumPy arrays." placeholder:"FILE"`
+
+	Report path `help:"Write a report that gopherlens verify can compute again." placeholder:"FILE"`
 }
 
 var scales = map[string]plots.Scale{"": plots.Probability, "probability": plots.Probability, "entropy": plots.Entropy, "kl": plots.KL, "rank": plots.Rank}
@@ -76,24 +82,84 @@ func (c *lensCmd) Run(e *env) error {
 			return err
 		}
 	}
-	if c.HTML != "" {
-		var b strings.Builder
-		if err := g.HTML(&b); err != nil {
+	for path, write := range map[path]func(io.Writer) error{c.HTML: g.HTML, c.CSV: g.CSV, c.NPZ: g.NPZ} {
+		if err := writeTo(path, write); err != nil {
 			return err
 		}
-		if err := os.WriteFile(string(c.HTML), []byte(b.String()), 0o644); err != nil {
-			return err
-		}
+	}
+	if err := c.report(e, m, g); err != nil {
+		return usage(err)
 	}
 	switch {
 	case c.JSON:
 		enc := json.NewEncoder(e.stdout)
 		enc.SetEscapeHTML(false)
 		err = enc.Encode(g)
-	case c.PNG == "" && c.HTML == "":
+	case c.PNG == "" && c.HTML == "" && c.CSV == "" && c.NPZ == "" && c.Report == "":
 		_, err = fmt.Fprint(e.stdout, g)
 	}
 	return err
+}
+
+// report writes the grid's report, if it is asked for.
+func (c *lensCmd) report(e *env, m *lens.Model, g *lens.Grid) error {
+	if c.Report == "" {
+		return nil
+	}
+	r, err := m.Report(e.ctx, lens.ReportRequest{Kind: "lens", IDs: g.IDs, Variant: lens.Variant(c.Variant), Top: c.Top, Stats: c.Stats, Mid: c.Mid})
+	if err != nil {
+		return err
+	}
+	return writeTo(c.Report, r.Write)
+}
+
+// writeTo writes a file, or nothing for "".
+func writeTo(path path, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(string(path), b.Bytes(), 0o644)
+}
+
+type verifyCmd struct {
+	File  path    `arg:"" help:"Report, as --report writes it."`
+	Model *string `help:"Model that it was made with: teach (embedded), or a folder. Default: the report's, if it is the embedded one." placeholder:"NAME|DIR"`
+}
+
+func (c *verifyCmd) Run(e *env) error {
+	f, err := os.Open(string(c.File))
+	if err != nil {
+		return usageError{err}
+	}
+	defer f.Close()
+	r, err := lens.ReadReport(f)
+	if err != nil {
+		return usage(err)
+	}
+	name := r.Model
+	if c.Model != nil {
+		name = *c.Model
+	} else if name != lens.Embedded {
+		return usageError{fmt.Errorf("the report is of model %s: name its folder with --model", name)}
+	}
+	m, err := lens.Load(name)
+	if err != nil {
+		return usage(err)
+	}
+	defer m.Close()
+	v, err := m.Verify(e.ctx, r)
+	if err != nil {
+		return usage(err)
+	}
+	fmt.Fprint(e.stdout, v)
+	if !v.Equal {
+		return errors.New("the report does not hold")
+	}
+	return nil
 }
 
 // usage marks errors of the request as errors of the arguments.

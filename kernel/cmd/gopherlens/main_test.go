@@ -361,3 +361,29 @@ func TestFitAndTunedLens(t *testing.T) {
 		t.Errorf("status %d\n%s%s", code, table, errs)
 	}
 }
+
+func TestReportAndVerify(t *testing.T) {
+	dir := t.TempDir()
+	report, table, arrays := filepath.Join(dir, "r.json"), filepath.Join(dir, "r.csv"), filepath.Join(dir, "r.npz")
+	if code, out, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--stats", "--report", report, "--csv", table, "--npz", arrays); code != exitOK || out != "" {
+		t.Fatalf("status %d\n%s%s", code, out, errs)
+	}
+	for _, path := range []string{table, arrays} {
+		if info, err := os.Stat(path); err != nil || info.Size() < 1000 {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	if code, out, errs := gopherlens(t, "verify", report); code != exitOK || !strings.HasPrefix(out, "equal to the bit") {
+		t.Errorf("status %d\n%s%s", code, out, errs)
+	}
+	b, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(report, []byte(strings.Replace(string(b), `"entropy":`, `"entropy":1`, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := gopherlens(t, "verify", report); code != exitUsage || !strings.Contains(errs, "was changed") {
+		t.Errorf("status %d\n%s", code, errs)
+	}
+}

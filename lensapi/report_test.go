@@ -1,0 +1,100 @@
+package lens_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	lens "github.com/gopherlens/gopherlens/lensapi"
+)
+
+// Every kind of report is verified by another model of the same files with an empty cache, and a number that is changed is found.
+func TestReportsVerify(t *testing.T) {
+	ref, err := readReference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, again := tiny(t, "gemma2"), tiny(t, "gemma2")
+	ctx := context.Background()
+	target := lens.DifferenceOf(ref.A, ref.B)
+	for _, req := range []lens.ReportRequest{
+		{Kind: "lens", IDs: ref.IDs, Stats: true, Top: 2},
+		{Kind: "lens", IDs: ref.IDs, Variant: lens.Raw, Mid: true},
+		{Kind: "track", IDs: ref.IDs, Tokens: []int{1, 2}},
+		{Kind: "attribution", IDs: ref.IDs, Target: &target, Position: 3, Convention: &lens.AttributionOptions{ValueBiasApart: true}},
+		{Kind: "attention", IDs: ref.IDs, Layers: []int{1}, Weighted: true},
+		{Kind: "patch", IDs: ref.IDs, Corrupted: ref.Other, Target: &target, Site: "z", ByHead: true},
+	} {
+		r, err := m.Report(ctx, req)
+		if err != nil {
+			t.Fatalf("%s: %v", req.Kind, err)
+		}
+		var b bytes.Buffer
+		if err := r.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		read, err := lens.ReadReport(&b)
+		if err != nil {
+			t.Fatalf("%s: %v", req.Kind, err)
+		}
+		v, err := again.Verify(ctx, read)
+		if err != nil || !v.Equal || v.First != "" || !strings.HasPrefix(v.String(), "equal to the bit") {
+			t.Errorf("%s: %v, %v", req.Kind, v, err)
+		}
+		// A changed digit is noticed when the report is read, and found when its digest was changed as well.
+		at := strings.LastIndex(text, "0.") + 3
+		changed := text[:at] + string('0'+(text[at]-'0'+1)%10) + text[at+1:]
+		if _, err := lens.ReadReport(strings.NewReader(changed)); err == nil || !strings.Contains(err.Error(), "was changed") {
+			t.Errorf("%s: a changed report is read: %v", req.Kind, err)
+		}
+		var forged lens.Report
+		if err := json.Unmarshal([]byte(changed), &forged); err != nil {
+			t.Fatalf("%s: %v", req.Kind, err)
+		}
+		v, err = again.Verify(ctx, &forged)
+		if err != nil || v.Equal || !strings.Contains(v.First, "result.") || !strings.Contains(v.First, " in the report, ") {
+			t.Errorf("%s: a forged report gives %+v, %v", req.Kind, v, err)
+		}
+	}
+}
+
+func TestReportsRefuse(t *testing.T) {
+	m := tiny(t, "gpt2")
+	ctx := context.Background()
+	for says, req := range map[string]lens.ReportRequest{
+		"use lens, track": {Kind: "soul", IDs: []int{1}},
+		"no site":         {Kind: "lens", IDs: []int{1}, Site: "z"},
+		"needs a target":  {Kind: "patch", IDs: []int{1}},
+		"needs tokens":    {Kind: "track", IDs: []int{1}},
+		"translators":     {Kind: "lens", IDs: []int{1}, Variant: lens.Tuned},
+		"prompt is empty": {Kind: "lens"},
+	} {
+		_, err := m.Report(ctx, req)
+		wantError(t, err, lens.Invalid, says)
+	}
+	r, err := m.Report(ctx, lens.ReportRequest{Kind: "lens", IDs: []int{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tiny(t, "llama").Verify(ctx, r)
+	wantError(t, err, lens.Invalid, "load the one it was made with")
+	_, err = lens.ReadReport(strings.NewReader("{}"))
+	wantError(t, err, lens.Invalid, "format 0")
+	_, err = lens.ReadReport(strings.NewReader("soul"))
+	wantError(t, err, lens.Invalid, "not a report")
+}
+
+func FuzzReport(f *testing.F) {
+	f.Add([]byte(`{"format":1,"request":{"kind":"lens","ids":[1]},"numbers_digest":"","result":{}}`))
+	f.Add([]byte(`{"format":1,"request":{"kind":"patch","ids":[1],"target":null}}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := lens.ReadReport(bytes.NewReader(b))
+		if err == nil && r.Format != 1 {
+			t.Fatalf("format %d was read", r.Format)
+		}
+	})
+}
