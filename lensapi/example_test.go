@@ -380,3 +380,25 @@ func ExampleGrid_CSV() {
 	fmt.Println(head)
 	// Output: row,position,id,token,top_id,top_token,top_logprob,next_id,next_logprob,next_rank,probability,logit,rank,entropy,kl,log_partition,cross_entropy,answer_probability
 }
+
+func ExampleModel_Search() {
+	m, done := example()
+	defer done()
+	for _, country := range []string{"France", "Italy", "Spain"} {
+		if _, err := m.LogitLens(context.Background(), "The capital of "+country+" is", lens.LensOptions{}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	rome, err := m.TokenID(" Rome")
+	if err != nil {
+		log.Fatal(err)
+	}
+	hits, err := m.Search(context.Background(), lens.Query{Token: &lens.Within{Token: rome, First: 1}, Row: "5_post"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, h := range hits.Hits {
+		fmt.Printf("%d %q after %q\n", h.Position, h.TokenText, h.Context[len(h.Context)-1].TokenText)
+	}
+	// Output: 4 " is" after " Italy"
+}

@@ -42,6 +42,7 @@ type cli struct {
 	Heads     headsCmd         `cmd:"" help:"Score heads on random tokens that come twice: previous-token, duplicate-token, induction."`
 	Patch     patchCmd         `cmd:"" help:"Patch activations of one prompt into another, layer by position or by head."`
 	Fit       fitCmd           `cmd:"" help:"Fit a tuned lens on a text."`
+	Search    searchCmd        `cmd:"" help:"Search what the cache holds for a model."`
 	Verify    verifyCmd        `cmd:"" help:"Compute a report again and say whether it is equal to the bit."`
 	Kernel    kernelCmd        `cmd:"" help:"Serve a Jupyter front end; Jupyter itself calls this."`
 	Install   installCmd       `cmd:"" help:"Tell Jupyter about this kernel."`

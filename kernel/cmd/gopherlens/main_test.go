@@ -164,6 +164,10 @@ func TestUnusableArguments(t *testing.T) {
 		{"attribute", "--prompt", "a", "--token", "a", "--position", "7"},
 		{"attention", "--prompt", "a", "--layer", "9"},
 		{"heads", "--length", "1"},
+		{"search"},
+		{"search", "--text", "("},
+		{"search", "--like", "nobody:3", "--row", "embed"},
+		{"search", "--like", "nobody", "--row", "embed"},
 		{"fit", "--text", "nowhere.txt", "--out", "x"},
 		{"patch", "--clean", "a", "--corrupted", "a b", "--token", "a"},
 		{"lens", "--prompt", "a", "--top", "0x"},
@@ -385,5 +389,24 @@ func TestReportAndVerify(t *testing.T) {
 	}
 	if code, _, errs := gopherlens(t, "verify", report); code != exitUsage || !strings.Contains(errs, "was changed") {
 		t.Errorf("status %d\n%s", code, errs)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	t.Setenv(lens.CacheDirEnv, t.TempDir())
+	if code, _, errs := gopherlens(t, "lens", "--prompt", "The capital of France is"); code != exitOK {
+		t.Fatal(errs)
+	}
+	code, out, errs := gopherlens(t, "search", "--text", "of Fr", "--json")
+	var hits lens.Hits
+	if err := json.Unmarshal([]byte(out), &hits); err != nil || code != exitOK || hits.Total != 1 || hits.Hits[0].Position != 2 {
+		t.Fatalf("status %d, %v, %s\n%s", code, err, out, errs)
+	}
+	code, out, errs = gopherlens(t, "search", "--like", hits.Hits[0].ConversationID+":2", "--row", "3_post")
+	if code != exitOK || !strings.Contains(out, "1.000") || !strings.Contains(out, "rows stored as float16") {
+		t.Errorf("status %d\n%s%s", code, out, errs)
+	}
+	if code, out, errs = gopherlens(t, "search", "--token", " Paris", "--row", "5_post"); code != exitOK || !strings.Contains(out, "1 hits") {
+		t.Errorf("status %d\n%s%s", code, out, errs)
 	}
 }
