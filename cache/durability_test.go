@@ -259,8 +259,11 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 	exe, err := os.Executable()
 	must(t, err)
 	dir := t.TempDir()
-	kills, acked := 10, 0
-	if testing.Short() {
+	kills, acked := 20, 0
+	switch {
+	case slow():
+		kills = 200
+	case testing.Short():
 		kills = 3
 	}
 	for i := range kills {
@@ -280,7 +283,7 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 			acked = n
 			if first { // killed some time after it started to write
 				first = false
-				time.AfterFunc(time.Duration(5+7*i)*time.Millisecond, func() { cmd.Process.Kill() })
+				time.AfterFunc(time.Duration(5+7*(i%20))*time.Millisecond, func() { cmd.Process.Kill() })
 			}
 		}
 		cmd.Process.Kill()

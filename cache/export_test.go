@@ -11,6 +11,9 @@ type (
 	File       = file
 )
 
+// HalfToFloat is the conversion that reading uses; a test compares it with another one for all values.
+func HalfToFloat(h uint16) float32 { return halfToFloat(h) }
+
 // OpenOn opens a store with something between it and the disk.
 func OpenOn(dir string, opt Options, wrap func(Filesystem) Filesystem) (*Store, error) {
 	return open(dir, opt.withDefaults(), wrap)

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerEnv); dir != "" {
 		writeForever(dir)
 	}
+	if name := os.Getenv(residentEnv); name != "" {
+		beResident(name)
+		os.Exit(0)
+	}
 	flag.Set("rapid.checks", "30") // -rapid.checks on the command line is read later and wins
 	goleak.VerifyTestMain(m)
 }
