@@ -98,10 +98,7 @@ func openOn(disk filesystem, dir string, opt Options) (*Store, error) {
 	if opt.ProcessMemory > 0 {
 		debug.SetMemoryLimit(opt.ProcessMemory)
 	}
-	mem, closeMem, err := newMemory(opt.MemoryPolicy, newBudget(opt.MaxMemory, opt.ProcessMemory))
-	if err != nil {
-		return nil, join(err, disk.Close())
-	}
+	mem, closeMem := newMemory(opt.MemoryPolicy, newBudget(opt.MaxMemory, opt.ProcessMemory))
 	s := &Store{
 		dir: dir, opt: opt, disk: disk,
 		blocks: &blockStore{disk: disk, durable: opt.Sync != SyncNever},
@@ -111,7 +108,7 @@ func openOn(disk filesystem, dir string, opt Options) (*Store, error) {
 		trouble:  map[any]string{},
 		patience: patience, retryAfter: retryAfter,
 	}
-	_, err = s.prepare()
+	_, err := s.prepare()
 	if err != nil && !isOutage(err) {
 		closeMem()
 		return nil, join(err, disk.Close())

@@ -35,10 +35,7 @@ func TestMemoryPolicies(t *testing.T) {
 	}
 	for _, room := range []int64{1 << 20, 20 << 10} {
 		lru := newLRU(newBudget(room, 0))
-		rist, err := newRistretto(newBudget(room, 0))
-		if err != nil {
-			t.Fatal(err)
-		}
+		rist := newRistretto(newBudget(room, 0))
 		defer rist.close()
 		rnd := rand.New(rand.NewPCG(1, 2))
 		for range 3000 {

@@ -211,7 +211,7 @@ func TestOverflowIsKeptExactly(t *testing.T) {
 // Everything at once, for the race detector. Errors are allowed only for what was taken away meanwhile.
 func TestConcurrentUse(t *testing.T) {
 	dir := t.TempDir()
-	s, err := cache.Open(dir, cache.Options{Sync: cache.SyncNever, MaxMemory: 20 << 10, SweepGrace: 1})
+	s, err := cache.Open(dir, cache.Options{Sync: cache.SyncNever, MaxMemory: 20 << 10, SweepGrace: 1, MaxDisk: 400 << 10, MaxConversationDisk: 20 << 10})
 	must(t, err)
 	allowed := func(err error) {
 		for _, ok := range []error{nil, cache.ErrClosed, cache.ErrNotFound, cache.ErrExists, cache.ErrLocked} {
@@ -256,7 +256,16 @@ func TestConcurrentUse(t *testing.T) {
 						allowed(s.Rename(id+"x", id))
 					}
 				case 4:
-					allowed(second(s.Sweep()))
+					switch rnd.IntN(3) {
+					case 0:
+						allowed(second(s.Sweep()))
+					case 1:
+						allowed(second(s.Purge(id)))
+					default:
+						if other, err := s.Conversation("c0"); err == nil {
+							allowed(c.AppendFrom(other, 0, min(other.Len(), 3)))
+						}
+					}
 				default:
 					// Two goroutines may append at once, so the rows are those of the position only.
 					allowed(c.Append(tokens(0, 7, 8, 9), make([]float32, 3*small.Rows*small.DModel)))
