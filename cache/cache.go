@@ -39,10 +39,11 @@ type Store struct {
 
 	lim limits
 
-	ready        atomic.Bool  // the folder could be prepared
-	unsavedBytes atomic.Int64 // of tokens, records and events that wait for the disk
-	unsavedRows  atomic.Int64 // of blocks that do
-	patience     time.Duration
+	ready        atomic.Bool   // the folder could be prepared
+	unsavedBytes atomic.Int64  // of tokens, records and events that wait for the disk
+	unsavedRows  atomic.Int64  // of blocks that do
+	patience     time.Duration // how long a call waits for the disk
+	lessPatience time.Duration // and once the disk fails
 	retryAfter   time.Duration // the first wait before a failed write is tried again
 
 	notes   sync.Mutex
@@ -101,12 +102,12 @@ func openOn(disk filesystem, dir string, opt Options) (*Store, error) {
 	mem, closeMem := newMemory(opt.MemoryPolicy, newBudget(opt.MaxMemory, opt.ProcessMemory))
 	s := &Store{
 		dir: dir, opt: opt, disk: disk,
-		blocks: &blockStore{disk: disk, durable: opt.Sync != SyncNever},
+		blocks: &blockStore{disk: disk, durable: opt.Sync == SyncAlways},
 		mem:    mem, closeMem: closeMem,
 		fills:    semaphore.NewWeighted(maxFills),
 		convs:    map[string]*Conversation{},
 		trouble:  map[any]string{},
-		patience: patience, retryAfter: retryAfter,
+		patience: patience, lessPatience: lessPatience, retryAfter: retryAfter,
 	}
 	_, err := s.prepare()
 	if err != nil && !isOutage(err) {

@@ -84,12 +84,14 @@ func appendF32(dst []byte, vec []float32) []byte {
 
 // appendF16 fails for vectors with a value that is not finite or would overflow.
 func appendF16(dst []byte, vec []float32) ([]byte, bool) {
-	for _, v := range vec {
+	at := len(dst)
+	dst = slices.Grow(dst, 2*len(vec))[:at+2*len(vec)]
+	for i, v := range vec {
 		h := float16.Fromfloat32(v).Bits()
 		if h&0x7c00 == 0x7c00 {
 			return dst, false
 		}
-		dst = append(dst, byte(h), byte(h>>8))
+		binary.LittleEndian.PutUint16(dst[at+2*i:], uint16(h))
 	}
 	return dst, true
 }

@@ -25,7 +25,9 @@ func OpenDisk(d Filesystem, opt Options) (*Store, error) {
 }
 
 // SetWaits changes how long calls wait for the disk, and how long after a failure the next try is made.
-func (s *Store) SetWaits(patience, retry time.Duration) { s.patience, s.retryAfter = patience, retry }
+func (s *Store) SetWaits(patience, retry time.Duration) {
+	s.patience, s.lessPatience, s.retryAfter = patience, patience, retry
+}
 
 // Retry does at once what the timer does later.
 func (s *Store) Retry() { s.retry() }

@@ -17,9 +17,10 @@ const (
 type SyncPolicy int
 
 const (
-	// SyncBlock syncs when a block of 16 tokens is sealed: a power cut loses at most 15 tokens. The default.
+	// SyncBlock syncs the tokens when a block of 16 is sealed: a power cut loses at most 15 tokens. The rows, which can be
+	// computed again, are left to the operating system. The default.
 	SyncBlock SyncPolicy = iota
-	// SyncAlways syncs in every Append and AddEvent.
+	// SyncAlways syncs tokens and rows in every Append and AddEvent.
 	SyncAlways
 	// SyncNever leaves it to the operating system.
 	SyncNever

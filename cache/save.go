@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -125,7 +126,7 @@ func (c *Conversation) flush() {
 	}()
 	wait := c.s.patience
 	if c.s.isDegraded(c) {
-		wait = min(wait, lessPatience)
+		wait = min(wait, c.s.lessPatience)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -276,7 +277,9 @@ func writeTail(d filesystem, dir string, st *state, block int, durable bool) err
 
 // tailFrames adds to dst the known rows of the incomplete block from position from on.
 func tailFrames(dst []byte, st *state, block, from int) []byte {
-	for pos := max(from, len(st.tokens)/block*block); pos < len(st.tokens); pos++ {
+	first := max(from, len(st.tokens)/block*block)
+	for pos := first; pos < len(st.tokens); pos++ {
+		dst = slices.Grow(dst, frameHeaderSize+len(st.tail[pos%block]))
 		if row := st.tail[pos%block]; row != nil {
 			dst = appendFrame(dst, frame{frameRow, pos, st.tokens[pos], row})
 		}
