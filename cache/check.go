@@ -197,6 +197,7 @@ func (ck *checker) blocks() {
 	defer workers.Wait()
 	defer next.Store(int64(len(jobs))) // ends them early
 	var done int64
+	var found int
 	for _, j := range jobs {
 		if ck.stopped {
 			return
@@ -204,15 +205,16 @@ func (ck *checker) blocks() {
 		ck.problem(j.name, <-j.err)
 		ck.c.Summary.Blocks++
 		ck.c.Summary.Bytes += j.size
-		if _, named := ck.spaces[j.key]; !named {
+		if _, named := ck.spaces[j.key]; named {
+			found++
+		} else {
 			ck.c.Summary.Unnamed++
 		}
-		delete(ck.spaces, j.key)
 		if done += j.size; ck.c.Progress != nil {
 			ck.c.Progress(done, total)
 		}
 	}
-	ck.c.Summary.Missing = len(ck.spaces)
+	ck.c.Summary.Missing = len(ck.spaces) - found
 }
 
 func (ck *checker) block(key blockKey) error {
