@@ -24,6 +24,7 @@ require (
 	golang.org/x/image v0.34.0
 	golang.org/x/sync v0.19.0
 	golang.org/x/sys v0.41.0
+	golang.org/x/term v0.40.0
 	golang.org/x/text v0.32.0
 	golang.org/x/tools v0.41.0
 	gonum.org/v1/gonum v0.16.0

@@ -78,6 +78,10 @@ func encodable(method string, call func() map[string]any, errs []error) (kept wi
 				value = base64.StdEncoding.EncodeToString(raw)
 			}
 		}
+		if s, ok := value.(string); ok { // always encodes, and may be large
+			kept[key] = s
+			continue
+		}
 		var err error
 		// A MarshalJSON of the user's may panic; encoding/json itself refuses cycles.
 		if perr := protect(method, func() { _, err = encode(value) }); perr != nil {

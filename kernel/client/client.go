@@ -92,8 +92,9 @@ func Dial(ctx context.Context, c wire.Connection) (*Client, error) {
 }
 
 // ready subscribes and asks for kernel_info until the status of an answer arrives
-// on iopub too, which proves that the subscription is in force. It asks again
-// only after a reply: a kernel that is slow must not be asked ever more.
+// on iopub too, which proves that the subscription is in force. It asks on
+// control, which a running cell does not block, and again only after a reply: a
+// kernel that is slow must not be asked ever more.
 func (c *Client) ready(ctx context.Context) error {
 	if err := c.peers[wire.IOPub].Send([][]byte{{1}}); err != nil {
 		return err
@@ -110,7 +111,7 @@ func (c *Client) ready(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err = c.do(ctx, wire.Shell, m, nil, probeTime); !errors.Is(err, errNoStatus) {
+		if _, err = c.do(ctx, wire.Control, m, nil, probeTime); !errors.Is(err, errNoStatus) {
 			return err
 		}
 	}

@@ -35,6 +35,7 @@ type cli struct {
 	Layers              string `help:"Rows that new conversations store, 0 is embed, -1 the last (default: all)." placeholder:"0,6,-1"`
 
 	Run       runCmd           `cmd:"" help:"Execute a notebook and write it with its outputs."`
+	Console   consoleCmd       `cmd:"" help:"Run cells in this terminal."`
 	Lens      lensCmd          `cmd:"" help:"Show the logit lens of a prompt."`
 	Track     trackCmd         `cmd:"" help:"Follow tokens through the rows of a prompt."`
 	Attribute attributeCmd     `cmd:"" help:"Say which layers, heads and neurons add to a logit."`
@@ -68,6 +69,7 @@ func (p *path) UnmarshalText(text []byte) error {
 // env is what a command may touch of the outside.
 type env struct {
 	ctx            context.Context
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -123,7 +125,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintf(stderr, "gopherlens: %v\n", err)
 		return exitUsage
 	}
-	if err := cmd.Run(&env{ctx, stdout, stderr}, &c); err != nil {
+	if err := cmd.Run(&env{ctx, os.Stdin, stdout, stderr}, &c); err != nil {
 		fmt.Fprintf(stderr, "gopherlens: %v\n", err)
 		if errors.As(err, &usageError{}) {
 			return exitUsage

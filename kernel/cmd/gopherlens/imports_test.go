@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"kernel/kernelspec":            {},
 	"kernel/notebook":              {},
 	"kernel/magic":                 {"kernel"},
+	"kernel/console":               {"kernel/client", "kernel/wire"},
 	"kernel/interp":                {"kernel", "lensapi", "plots", "cache"},
 	"kernel/cmd/gopherlens":        nil,
 }

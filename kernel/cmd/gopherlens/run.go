@@ -129,27 +129,15 @@ func writable(path string) error {
 	return nil
 }
 
-// execute runs the notebook through a kernel of our own, over its sockets, as any front end would.
+// execute runs the notebook through a kernel of our own.
 func (c *runCmd) execute(ctx context.Context, e *env, nb *notebook.Notebook) error {
 	// All output counts here, so the queue holds as much as a notebook may.
 	limits := wire.Limits{StreamQueue: notebook.MaxSize}
-	k, err := newKernel(kernel.Config{Connection: wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}, Limits: limits, MemoryLimit: memoryLimit(),
-		Log: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	cl, stop, err := local(ctx, e, kernel.Config{Limits: limits})
 	if err != nil {
 		return err
 	}
-	kernelCtx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- k.Run(kernelCtx) }()
-	defer func() {
-		cancel()
-		<-ended
-	}()
-	cl, err := client.Dial(ctx, k.Connection())
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
+	defer stop()
 	return nb.Run(ctx, executor{cl}, notebook.RunOptions{AllowErrors: c.AllowErrors, Timeout: c.Timeout, Progress: func(ev notebook.CellEvent) {
 		if !ev.Done {
 			return
@@ -163,6 +151,32 @@ func (c *runCmd) execute(ctx context.Context, e *env, nb *notebook.Notebook) err
 		}
 		fmt.Fprintf(e.stdout, "cell %2d/%d  %7.2fs  %s\n", ev.Cell, ev.Cells, ev.Elapsed.Seconds(), status)
 	}})
+}
+
+// local starts a kernel in this process and connects to it over its sockets, as any front end would. stop ends both.
+func local(ctx context.Context, e *env, cfg kernel.Config) (cl *client.Client, stop func(), err error) {
+	cfg.Connection = wire.Connection{Transport: "tcp", IP: "127.0.0.1", Key: wire.NewKey()}
+	cfg.MemoryLimit = memoryLimit()
+	cfg.Log = slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	k, err := newKernel(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	kernelCtx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(kernelCtx) }()
+	end := func() {
+		cancel()
+		<-ended
+	}
+	if cl, err = client.Dial(ctx, k.Connection()); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return cl, func() {
+		cl.Close()
+		end()
+	}, nil
 }
 
 // executor lets a notebook run its cells through a client.
