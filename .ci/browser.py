@@ -1,4 +1,6 @@
-"""Runs a notebook in the classic Jupyter Notebook as a person would, in headless Chromium: browser.py NOTEBOOK SCREENSHOT.png [SECONDS]
+"""Runs a notebook in the classic Jupyter Notebook as a person would, in headless Chromium: browser.py NOTEBOOK SCREENSHOT.png [SECONDS] [nbclassic]
+
+With nbclassic it is the classic page on jupyter-server.
 
 It works on a copy. It fails unless every code cell has run, no output is an error and at least one image is shown (and has loaded).
 """
@@ -51,12 +53,13 @@ def free_port():
 def main():
     notebook, screenshot = pathlib.Path(sys.argv[1]), sys.argv[2]
     limit = int(sys.argv[3]) if len(sys.argv) > 3 else 300
+    page, app = ("nbclassic", "ServerApp") if sys.argv[4:] == ["nbclassic"] else ("notebook", "NotebookApp")
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(notebook, folder)
         url = f"http://127.0.0.1:{free_port()}"
         server = subprocess.Popen(
-            ["/usr/bin/python3", "-m", "notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=" + url.rsplit(":", 1)[1],
-             "--port-retries=0", "--NotebookApp.token=", "--NotebookApp.password="],
+            ["/usr/bin/python3", f"/usr/bin/jupyter-{page}", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=" + url.rsplit(":", 1)[1],
+             "--port-retries=0", f"--{app}.token=", f"--{app}.password="],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(os.path.join(folder, "server.log"), "w"))
         browser = None
         try:

@@ -68,3 +68,13 @@ func TestInstallCheckAndAlias(t *testing.T) {
 		t.Errorf("status %d, %s", code, errs)
 	}
 }
+
+// TestKernelIgnoresFurtherArguments: jupyter run and jupyter console hand their own arguments on to the kernel.
+func TestKernelIgnoresFurtherArguments(t *testing.T) {
+	for _, further := range [][]string{{"script.go"}, {"--no-confirm-exit", "-x"}} {
+		code, _, errs := gopherlens(t, append([]string{"kernel", filepath.Join(t.TempDir(), "missing.json")}, further...)...)
+		if code != exitUsage || !strings.Contains(errs, "missing.json") || strings.Contains(errs, "unexpected") || strings.Contains(errs, "unknown flag") {
+			t.Errorf("%v: status %d, %s", further, code, errs)
+		}
+	}
+}

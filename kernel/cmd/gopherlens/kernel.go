@@ -19,7 +19,8 @@ import (
 )
 
 type kernelCmd struct {
-	ConnectionFile path `arg:"" help:"Connection file that Jupyter wrote."`
+	ConnectionFile path     `arg:"" help:"Connection file that Jupyter wrote."`
+	Rest           []string `arg:"" optional:"" passthrough:"" hidden:"" help:"Ignored: jupyter run and jupyter console hand their own arguments on."`
 }
 
 func (c *kernelCmd) Run(e *env) error {
