@@ -166,7 +166,7 @@ func (e *engine) replacement(fn *function, instr ssa.Instruction, old func(*fram
 	case *ssa.TypeAssert:
 		return e.typeAssert(fn, i)
 	case *ssa.IndexAddr:
-		return e.indexAddr(fn, i, old)
+		return e.indexAddr(fn, i)
 	case *ssa.Index:
 		return e.index(fn, i, old)
 	case *ssa.Slice:
@@ -178,13 +178,13 @@ func (e *engine) replacement(fn *function, instr ssa.Instruction, old func(*fram
 	case *ssa.MakeChan:
 		return e.makeChan(fn, i, old)
 	case *ssa.FieldAddr:
-		return e.nilChecked(fn, i, i.X, old)
+		return e.fieldAddr(fn, i)
 	case *ssa.UnOp:
 		if i.Op == token.MUL {
-			return e.nilChecked(fn, i, i.X, old)
+			return e.load(fn, i, old)
 		}
 	case *ssa.Store:
-		return e.nilChecked(fn, i, i.Addr, old)
+		return e.store(fn, i, old)
 	case *ssa.BinOp:
 		return e.binary(fn, i, old)
 	case *ssa.Send, *ssa.Select:

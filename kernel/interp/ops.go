@@ -86,23 +86,6 @@ func (e *engine) guardedKey(i *ssa.Lookup, key types.Type, old func(*frame)) fun
 // setTuple makes a register the results of an instruction that has several.
 func setTuple(fr *frame, r int, vals ...any) { fr.stack[r] = ixgo.Tuple(vals) }
 
-func (e *engine) nilChecked(fn *function, i ssa.Instruction, addr ssa.Value, old func(*frame)) func(*frame) {
-	switch addr.(type) {
-	case *ssa.Alloc, *ssa.Global, *ssa.FreeVar, *ssa.FieldAddr, *ssa.IndexAddr:
-		return nil // never nil
-	}
-	if _, ok := addr.Type().Underlying().(*types.Pointer); !ok {
-		return nil
-	}
-	r := fn.reg(addr)
-	return func(fr *frame) {
-		if (*[2]unsafe.Pointer)(unsafe.Pointer(&fr.stack[r]))[1] == nil {
-			e.fail(fr, i, nilDereference())
-		}
-		old(fr)
-	}
-}
-
 // index is the value of an index register, whether it is unsigned, and whether
 // 0 <= index < n.
 func index(v any, n int) (x int64, unsigned, ok bool) {
@@ -115,26 +98,6 @@ func index(v any, n int) (x int64, unsigned, ok bool) {
 		return int64(u), true, u < uint64(n)
 	default:
 		return r.Int(), false, r.Int() >= 0 && r.Int() < int64(n)
-	}
-}
-
-func (e *engine) indexAddr(fn *function, i *ssa.IndexAddr, old func(*frame)) func(*frame) {
-	rx, ri := fn.reg(i.X), fn.reg(i.Index)
-	return func(fr *frame) {
-		n := 0
-		v := reflect.ValueOf(fr.stack[rx])
-		if v.Kind() == reflect.Pointer {
-			n = v.Type().Elem().Len()
-		} else {
-			n = v.Len()
-		}
-		if x, u, ok := index(fr.stack[ri], n); !ok {
-			e.fail(fr, i, outOfRange(x, n, u, boundsIndex))
-		}
-		if v.Kind() == reflect.Pointer && v.IsNil() {
-			e.fail(fr, i, nilDereference())
-		}
-		old(fr)
 	}
 }
 
