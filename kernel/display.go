@@ -46,7 +46,7 @@ func show(v any) (shown, error) {
 			s.metadata, errs = encodable("MIMEMetadata", m.MIMEMetadata, errs)
 		}
 	} else {
-		s.data, errs = picture(v, errs)
+		s.data, errs = kinds(v, errs)
 	}
 	if r := reflect.ValueOf(v); len(errs) > 0 && r.Kind() == reflect.Pointer && r.IsNil() {
 		s.data, errs = wire.Bundle{"text/plain": "<nil>"}, nil // its methods expect something, as fmt has it
@@ -96,6 +96,20 @@ func encodable(method string, call func() map[string]any, errs []error) (kept wi
 	return kept, errs
 }
 
+// kinds makes the types of values that are not bundles.
+func kinds(v any, errs []error) (wire.Bundle, []error) {
+	if data, errs, ok := own(v, errs); ok {
+		return data, errs
+	}
+	if data, errs, ok := plotted(v, errs); ok {
+		return data, errs
+	}
+	if g, ok := tabular(v); ok {
+		return wire.Bundle{"text/plain": g.text(), "text/html": g.html()}, errs
+	}
+	return picture(v, errs)
+}
+
 // picture makes the image types of values that are images.
 func picture(v any, errs []error) (wire.Bundle, []error) {
 	data := wire.Bundle{}
@@ -115,7 +129,7 @@ func picture(v any, errs []error) (wire.Bundle, []error) {
 		data["image/png"] = base64.StdEncoding.EncodeToString(b.Bytes())
 		data["text/plain"] = fmt.Sprintf("%T, %d x %d pixels", v, size.Dx(), size.Dy())
 	case []byte:
-		for mime, magic := range map[string]string{"image/png": "\x89PNG\r\n\x1a\n", "image/jpeg": "\xff\xd8\xff"} {
+		for mime, magic := range map[string]string{"image/png": "\x89PNG\r\n\x1a\n", "image/jpeg": "\xff\xd8\xff", "image/gif": "GIF8", "application/pdf": "%PDF-"} {
 			if bytes.HasPrefix(img, []byte(magic)) {
 				data[mime] = base64.StdEncoding.EncodeToString(img)
 				data["text/plain"] = fmt.Sprintf("%s, %d bytes", mime, len(img))

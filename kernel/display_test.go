@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -37,6 +38,28 @@ func (p *pointerBundle) MIMEBundle() map[string]any { return map[string]any{"tex
 type node struct {
 	Name string
 	Next *node
+}
+
+type square [2][2]float64
+
+func (m square) Dims() (int, int)    { return 2, 2 }
+func (m square) At(i, j int) float64 { return m[i][j] }
+
+type large struct{}
+
+func (large) Dims() (int, int)    { return 1000, 2000 }
+func (large) At(i, j int) float64 { return float64(i * j) }
+
+type page string
+
+func (p page) HTML() string { return string(p) + "!" }
+
+type points float64
+
+type drawing struct{ err error }
+
+func (d *drawing) WriterTo(w, h points, format string) (io.WriterTo, error) {
+	return bytes.NewBufferString(fmt.Sprint(w, h, " ", format)), d.err
 }
 
 func TestDisplay(t *testing.T) {
@@ -87,6 +110,20 @@ func TestDisplay(t *testing.T) {
 		"cyclic bundle":       {v: bundle{"text/plain": "p", "application/json": cyclic}, text: "~application/json", fail: true},
 		"nil bundle":          {v: bundle(nil), text: "map[]"},
 		"long":                {v: strings.Repeat("é", 1<<20), text: "~more bytes]"},
+		"structs": {v: []struct {
+			Name string
+			n    any
+		}{{"a<b", 1}, {"long\nname", []int{2, 3}}}, text: "Name       n\na<b        1\nlong name  [2 3]",
+			data: map[string]string{"text/html": "<table><thead><tr><th>Name</th><th>n</th></tr></thead><tbody><tr><td>a&lt;b</td><td>1</td></tr><tr><td>long name</td><td>[2 3]</td></tr></tbody></table>"}},
+		"many structs": {v: make([]struct{ A int }, 1000), text: "~[950 more rows]", data: map[string]string{"text/html": "~<p>950 more rows</p>"}},
+		"stringers":    {v: []stringer{{1}, {2}}, text: "[S1 S2]"},
+		"no structs":   {v: []struct{ A int }{}, text: "[]"},
+		"matrix":       {v: square{{1, 2.5}, {-3, 4}}, text: "2 x 2 matrix\n1   2.5\n-3  4", data: map[string]string{"text/html": "~<caption>2 x 2 matrix</caption>"}},
+		"nil matrix":   {v: (*square)(nil), text: "<nil>"},
+		"large matrix": {v: large{}, text: "~[950 more rows and 1980 more columns]", data: map[string]string{"text/html": "~</table>"}},
+		"HTML":         {v: page("<b>"), text: "<b>", data: map[string]string{"text/html": "<b>!"}},
+		"plot":         {v: &drawing{}, text: "*kernel_test.drawing", data: map[string]string{"image/png": base64.StdEncoding.EncodeToString([]byte("432 288 png"))}},
+		"broken plot":  {v: &drawing{errors.New("no ink")}, text: "~no ink", fail: true},
 	}
 	derr := make(chan error, 1)
 	all := cells{}

@@ -9,7 +9,15 @@
 //     a string, a []byte (sent as base64) or anything encoding/json can write.
 //     An optional MIMEMetadata() map[string]any goes beside it. Both use built-in
 //     types only, so a library displays itself without importing this package;
-//   - an image.Image, and a []byte that starts as a PNG or JPEG file, is an image;
+//   - a value with a method HTML, Markdown, Latex, SVG, JavaScript (all of type
+//     func() string), JSON (func() map[string]any), PNG, JPEG or PDF (func()
+//     []byte) is shown as that;
+//   - a value that can draw itself as gonum's *plot.Plot does, with a method
+//     WriterTo of two lengths and a format, is an image;
+//   - a slice or array of structs is a table, and a matrix of gonum's one with its
+//     shape, as HTML and as text; both are cut with a count of what is left out;
+//   - an image.Image, and a []byte that starts as a PNG, JPEG, GIF or PDF file, is
+//     an image (or the document);
 //   - an error and a fmt.Stringer show their text;
 //   - everything else is formatted as fmt's %v does.
 //
