@@ -82,7 +82,7 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 	s.fillScope(u, a, src, declared, dropped)
 	errs := s.typeCheck(u)
 	if len(errs) > 0 {
-		return s.recheck(a, src, errs, dropped)
+		return s.recheck(u, a, src, errs, dropped)
 	}
 	if u.keepLayout(s, a) {
 		return nil, true, nil
@@ -183,7 +183,7 @@ func (s *Session) typeCheck(u *unit) []types.Error {
 // recheck decides what errors mean: an expression without a value is not
 // displayed, an inherited declaration that no longer compiles is dropped, and
 // anything else is the user's.
-func (s *Session) recheck(a *assembly, src *source, errs []types.Error, dropped map[*decl]string) (*unit, bool, []diagnostic) {
+func (s *Session) recheck(u *unit, a *assembly, src *source, errs []types.Error, dropped map[*decl]string) (*unit, bool, []diagnostic) {
 	if src.shown {
 		for _, e := range errs {
 			if strings.Contains(e.Msg, "used as value") || strings.Contains(e.Msg, "(no value)") {
@@ -210,7 +210,7 @@ func (s *Session) recheck(a *assembly, src *source, errs []types.Error, dropped 
 			}
 			continue
 		}
-		own = append(own, diagnostic{pos, tidy(e.Msg)})
+		own = append(own, diagnostic{pos, s.suggest(u, a, tidy(e.Msg))})
 	}
 	if len(own) == 0 && hit {
 		return nil, true, nil

@@ -64,6 +64,9 @@ func (s *Session) offer(path string) string {
 			out = append(out, p)
 		}
 	}
+	if c := near(path, importPaths()); c != "" && !slices.Contains(out, c) {
+		out = append(out, c)
+	}
 	out = append(out, "the standard library")
 	for _, p := range importPaths() {
 		if strings.Contains(p, ".") && !strings.HasPrefix(p, "github.com/gopherlens/") {

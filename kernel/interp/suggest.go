@@ -1,0 +1,102 @@
+package interp
+
+import (
+	"fmt"
+	"go/types"
+	"regexp"
+	"strings"
+)
+
+// near is the candidate that want is most likely a misspelling of, "" if none
+// is close.
+func near(want string, candidates []string) string {
+	best, at := "", 1 // edits that a misspelling may have
+	if len(want) > 5 {
+		at = 2
+	}
+	for _, c := range candidates {
+		if c == want || strings.Contains(c, "__") || strings.ContainsAny(c, "·") {
+			continue
+		}
+		if d := edits(strings.ToLower(want), strings.ToLower(c), at); d < at || d == at && (best == "" || c < best) {
+			best, at = c, d
+		}
+	}
+	return best
+}
+
+// edits is the number of insertions, deletions, changes and swaps of
+// neighbours that make b of a; more than limit is limit+1.
+func edits(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit {
+		return limit + 1
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return min(last[len(b)], limit+1)
+}
+
+var (
+	undefinedName   = regexp.MustCompile(`^undefined: (\w+)$`)
+	undefinedMember = regexp.MustCompile(`^undefined: (\w+)\.(\w+)$`)
+	undefinedField  = regexp.MustCompile(`undefined \(type \*?(\w+) has no field or method (\w+)\)$`)
+)
+
+// suggest adds to a message about an unknown name the one that may be meant.
+func (s *Session) suggest(u *unit, a *assembly, msg string) string {
+	var want string
+	var candidates []string
+	if m := undefinedName.FindStringSubmatch(msg); m != nil {
+		want = m[1]
+		for n := range s.scope {
+			candidates = append(candidates, n)
+		}
+		for n := range a.imports {
+			candidates = append(candidates, n)
+		}
+		candidates = append(append(candidates, u.pkg.Scope().Names()...), types.Universe.Names()...)
+	} else if m := undefinedMember.FindStringSubmatch(msg); m != nil {
+		want = m[2]
+		if p, err := s.importer().Import(a.imports[m[1]]); err == nil {
+			for _, n := range p.Scope().Names() {
+				if p.Scope().Lookup(n).Exported() {
+					candidates = append(candidates, n)
+				}
+			}
+		}
+	} else if m := undefinedField.FindStringSubmatch(msg); m != nil {
+		want = m[2]
+		o := u.pkg.Scope().Lookup(m[1])
+		if o == nil {
+			o = s.scope[m[1]]
+		}
+		if o != nil {
+			for _, f := range fieldsOf(o.Type()) {
+				candidates = append(candidates, f.Name())
+			}
+			for sel := range types.NewMethodSet(types.NewPointer(o.Type())).Methods() {
+				candidates = append(candidates, sel.Obj().Name())
+			}
+		}
+	}
+	if c := near(want, candidates); want != "" && c != "" {
+		return fmt.Sprintf("%s; did you mean %s?", msg, c)
+	}
+	return msg
+}
