@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,26 +22,41 @@ type norm struct {
 	bias []float32 // [d_model]; nil for RMSNorm
 }
 
-// linear is y = x Wᵀ + b.
+// linear is y = x Wᵀ + b. Only out is known before the tensors are read.
 type linear struct {
-	w *kernels.Matrix // [out, in]
-	b []float32       // [out], or nil
+	out int
+	w   *kernels.Matrix // [out, in]
+	b   []float32       // [out], or nil
 }
 
 // binder collects which tensors an architecture wants and where they go, then compares that with the checkpoint
 // and reads it. Nothing is allocated for a tensor before its shape in the file is the wanted one.
 type binder struct {
-	set    *weights.Set
-	prefix string // of the names of the base model: "transformer." or, in a checkpoint without the head, ""
-	final  *norm
-	offset float32 // added to the gain of each RMSNorm: 1 in Gemma, which stores its gains less 1
-	wants  []want
+	set            source
+	pack           packer
+	prefix         string // of the names of the base model: "transformer." or, in a checkpoint without the head, ""
+	cfg            Config
+	final          *norm
+	embed, unembed string
+	offset         float32 // added to the gain of each RMSNorm: 1 in Gemma, which stores its gains less 1
+	layer          int     // of the wants to come
+	wants          []want
 }
 
 type want struct {
-	name  string
-	shape []int
-	use   func(v weights.Values)
+	name   string
+	shape  []int
+	layer  int  // -1: of no layer
+	vector bool // kept as float32
+	use    func(v weights.Values)
+}
+
+// source is where tensors come from: a weights.Set, or random numbers.
+type source interface {
+	Names() []string
+	Info(name string) (weights.Info, bool)
+	Stored(name string) (weights.Values, error)
+	Release(name string)
 }
 
 // base finds out whether names carry the usual prefix; checkpoints of the bare model do not.
@@ -52,13 +68,31 @@ func (b *binder) base(prefix, probe string) {
 	}
 }
 
-func (b *binder) want(name string, use func(v weights.Values), shape ...int) {
-	b.wants = append(b.wants, want{name, shape, use})
+// layers gives the tensors of each layer the number of the layer, and yields it with the beginning of their names, name.number.
+func (b *binder) layers(name string, n int) iter.Seq2[int, string] {
+	return func(yield func(l int, prefix string) bool) {
+		defer func() { b.layer = -1 }()
+		for b.layer = 0; b.layer < n; b.layer++ {
+			if !yield(b.layer, fmt.Sprintf("%s%s.%d.", b.prefix, name, b.layer)) {
+				return
+			}
+		}
+	}
 }
 
-// vector binds a tensor kept as float32, row-major.
+func (b *binder) want(name string, use func(v weights.Values), shape ...int) {
+	b.wants = append(b.wants, want{name: name, shape: shape, layer: b.layer, use: use})
+}
+
+// floats binds a tensor that is read as float32, row-major, whatever becomes of matrices.
+func (b *binder) floats(name string, use func(data []float32), shape ...int) {
+	b.want(name, func(v weights.Values) { use(widen(v)) }, shape...)
+	b.wants[len(b.wants)-1].vector = true
+}
+
+// vector binds a tensor kept as it is.
 func (b *binder) vector(dst *[]float32, name string, shape ...int) {
-	b.want(name, func(v weights.Values) { *dst = widen(v) }, shape...)
+	b.floats(name, func(data []float32) { *dst = data }, shape...)
 }
 
 func widen(v weights.Values) []float32 {
@@ -74,21 +108,22 @@ func (b *binder) layerNorm(dst *norm, name string, d int) {
 
 func (b *binder) rmsNorm(dst *norm, name string, d int) {
 	dst.rms = true
-	b.want(name+".weight", func(v weights.Values) {
-		dst.gain = widen(v)
-		for i := range dst.gain {
-			dst.gain[i] += b.offset
+	b.floats(name+".weight", func(data []float32) {
+		for i := range data {
+			data[i] += b.offset
 		}
+		dst.gain = data
 	}, d)
 }
 
 // matrix binds an embedding [out, in].
 func (b *binder) matrix(dst **kernels.Matrix, name string, out, in int) {
-	b.want(name, func(v weights.Values) { *dst = pack(v, out, in) }, out, in)
+	b.want(name, func(v weights.Values) { *dst = b.pack.rows(v, out, in) }, out, in)
 }
 
 // linear binds torch's Linear: weight [out, in], bias [out] where the config has one.
 func (b *binder) linear(dst *linear, name string, in, out int, bias bool) {
+	dst.out = out
 	b.matrix(&dst.w, name+".weight", out, in)
 	if bias {
 		b.vector(&dst.b, name+".bias", out)
@@ -98,14 +133,17 @@ func (b *binder) linear(dst *linear, name string, in, out int, bias bool) {
 // conv1D binds GPT-2's Conv1D, weight [in, out]: the outputs of dst side by side, out of them each.
 func (b *binder) conv1D(dst []*linear, name string, in, out int) {
 	n := len(dst)
+	for _, d := range dst {
+		d.out = out
+	}
 	b.want(name+".weight", func(v weights.Values) {
 		for j, d := range dst {
-			d.w = packTransposed(gather(v, in, func(i int) (lo, hi int) { return (i*n + j) * out, (i*n + j + 1) * out }), in, out)
+			d.w = b.pack.columns(gather(v, in, func(i int) (lo, hi int) { return (i*n + j) * out, (i*n + j + 1) * out }), in, out)
 		}
 	}, in, n*out)
-	b.want(name+".bias", func(v weights.Values) {
+	b.floats(name+".bias", func(data []float32) {
 		for j, d := range dst {
-			d.b = widen(v.Slice(j*out, (j+1)*out))
+			d.b = data[j*out : (j+1)*out]
 		}
 	}, n*out)
 }
@@ -113,18 +151,21 @@ func (b *binder) conv1D(dst []*linear, name string, in, out int) {
 // perHead binds a Linear whose outputs are, head by head, dHead rows for each of dst.
 func (b *binder) perHead(dst []*linear, name string, in, heads, dHead int, bias bool) {
 	n := len(dst)
-	split := func(v weights.Values, j, width int) weights.Values {
-		return gather(v, heads, func(h int) (lo, hi int) { return (h*n + j) * dHead * width, (h*n + j + 1) * dHead * width })
+	part := func(j, width int) func(h int) (lo, hi int) {
+		return func(h int) (lo, hi int) { return (h*n + j) * dHead * width, (h*n + j + 1) * dHead * width }
+	}
+	for _, d := range dst {
+		d.out = heads * dHead
 	}
 	b.want(name+".weight", func(v weights.Values) {
 		for j, d := range dst {
-			d.w = pack(split(v, j, in), heads*dHead, in)
+			d.w = b.pack.rows(gather(v, heads, part(j, in)), heads*dHead, in)
 		}
 	}, n*heads*dHead, in)
 	if bias {
-		b.want(name+".bias", func(v weights.Values) {
+		b.floats(name+".bias", func(data []float32) {
 			for j, d := range dst {
-				d.b = widen(split(v, j, 1))
+				d.b = gatherOf(data, heads, part(j, 1))
 			}
 		}, n*heads*dHead)
 	}
@@ -133,38 +174,17 @@ func (b *binder) perHead(dst []*linear, name string, in, heads, dHead int, bias 
 // stacked binds a Linear without bias whose outputs are those of dst one after the other.
 func (b *binder) stacked(dst []*linear, name string, in int, outs ...int) {
 	sum := 0
-	for _, n := range outs {
+	for j, n := range outs {
+		dst[j].out = n
 		sum += n
 	}
 	b.want(name+".weight", func(v weights.Values) {
 		at := 0
 		for j, d := range dst {
-			d.w = pack(v.Slice(at, at+outs[j]*in), outs[j], in)
+			d.w = b.pack.rows(v.Slice(at, at+outs[j]*in), outs[j], in)
 			at += outs[j] * in
 		}
 	}, sum, in)
-}
-
-// pack packs the rows of w [out, in], as wide as they are stored.
-func pack(v weights.Values, out, in int) *kernels.Matrix {
-	switch {
-	case v.F16 != nil:
-		return kernels.PackBits(kernels.F16, v.F16, out, in)
-	case v.BF16 != nil:
-		return kernels.PackBits(kernels.BF16, v.BF16, out, in)
-	}
-	return kernels.Pack(v.F32, out, in)
-}
-
-// packTransposed packs the columns of w [in, out], as wide as they are stored.
-func packTransposed(v weights.Values, in, out int) *kernels.Matrix {
-	switch {
-	case v.F16 != nil:
-		return kernels.PackBitsTransposed(kernels.F16, v.F16, in, out)
-	case v.BF16 != nil:
-		return kernels.PackBitsTransposed(kernels.BF16, v.BF16, in, out)
-	}
-	return kernels.PackTransposed(v.F32, in, out)
 }
 
 // gather copies n parts of v, all of one length, into one after the other; all of v is not copied.
@@ -216,9 +236,17 @@ func (b *binder) compare(also ...string) error {
 	return nil
 }
 
-// read reads the wanted tensors, which have been compared.
-func (b *binder) read() error {
+// eager names the wants that are read when the model is loaded.
+func (b *binder) eager(o Options) func(w want) bool {
+	return func(w want) bool { return !o.Lazy || w.layer < 0 }
+}
+
+// read reads the wanted tensors that which names; they have been compared.
+func (b *binder) read(which func(w want) bool) error {
 	for _, w := range b.wants {
+		if !which(w) {
+			continue
+		}
 		v, err := b.set.Stored(w.name)
 		if err == nil {
 			err = weights.Guard(func() error { w.use(v); return nil })
@@ -231,23 +259,35 @@ func (b *binder) read() error {
 	return nil
 }
 
-// finite looks for NaN and infinities in all wanted tensors, before memory is taken for any of them.
-func (b *binder) finite() error {
+// finite looks for NaN and infinities in the wanted tensors that which names, before memory is taken for any of them.
+func (b *binder) finite(which func(w want) bool) error {
 	errs := make([]error, len(b.wants))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, w := range b.wants {
+		if !which(w) {
+			continue
+		}
 		group.Go(func() error {
 			v, err := b.set.Stored(w.name)
 			at := -1
+			beyond := -1
 			if err == nil {
-				err = weights.Guard(func() error { at = v.NotFinite(); return nil })
+				err = weights.Guard(func() error {
+					if at = v.NotFinite(); at < 0 && !w.vector {
+						beyond = b.pack.beyond(v)
+					}
+					return nil
+				})
 			}
-			if err == nil && at >= 0 {
+			if at = max(at, beyond); err == nil && at >= 0 {
 				x := make([]float32, 1)
 				v.Slice(at, at+1).Widen(x)
 				info, _ := b.set.Info(w.name)
 				err = fmt.Errorf("%s: tensor %q: value %d is %v", info.File, w.name, at, x[0])
+				if beyond >= 0 {
+					err = fmt.Errorf("%w, beyond what %s holds", err, b.pack.to)
+				}
 			}
 			errs[i] = err
 			b.set.Release(w.name)
@@ -270,7 +310,7 @@ func isBuffer(name string) bool {
 }
 
 // sameTensor demands that a tied unembedding that was saved all the same equals the embedding.
-func sameTensor(set *weights.Set, a, b string) error {
+func sameTensor(set source, a, b string) error {
 	x, err := set.Stored(a)
 	y, err2 := set.Stored(b)
 	if err := errors.Join(err, err2); err != nil {

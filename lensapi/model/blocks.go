@@ -30,7 +30,8 @@ type graph struct {
 	cfg     Config
 	run     *run
 	prefix  string
-	first   int // index of the program's first site in Model.Sites
+	load    func() error // of the layer
+	first   int          // index of the program's first site in Model.Sites
 	sites   []Site
 	bufs    map[string]*buffer
 	pattern buffer    // of attention; layers share it
@@ -66,7 +67,7 @@ func (g *graph) opErr(local string, cols int, f func(dst []float32, in [][]float
 		b = &buffer{}
 		g.bufs[local] = b
 	}
-	return g.apply(&op{name: g.prefix + local, arity: len(in), cols: cols, run: g.run, dst: b.rows, f: f}, in...)
+	return g.apply(&op{name: g.prefix + local, arity: len(in), cols: cols, run: g.run, load: g.load, dst: b.rows, f: f}, in...)
 }
 
 func (g *graph) apply(o *op, in ...node) node {
@@ -164,7 +165,7 @@ func (g *graph) normalize(local string, x node, w *norm, shape ...int) node {
 }
 
 func (g *graph) linear(local string, x node, w *linear) node {
-	return g.op(local, w.w.Outputs(), func(dst []float32, in [][]float32) { kernels.MatMul(dst, in[0], w.w, w.b) }, x)
+	return g.op(local, w.out, func(dst []float32, in [][]float32) { kernels.MatMul(dst, in[0], w.w, w.b) }, x)
 }
 
 func (g *graph) activate(local string, x node) node {

@@ -10,8 +10,8 @@ import (
 
 // check runs a few tokens through the blocks and the head and looks at every site: all numbers finite, attention
 // rows that sum to one and do not look ahead, and a residual stream that is the sum of what was added to it. It
-// also records the sites.
-func (m *Model) check() error {
+// also records the sites, and does only that if told to.
+func (m *Model) check(sitesOnly bool) error {
 	p, err := m.NewProgram()
 	if err != nil {
 		return err
@@ -22,6 +22,9 @@ func (m *Model) check() error {
 		return err
 	}
 	m.sites = slices.Concat(p.sites, h.sites)
+	if sitesOnly {
+		return nil
+	}
 	n := min(3, m.cfg.NCtx)
 	ids := make([]int, n)
 	for i := range ids {

@@ -51,6 +51,9 @@ func (m *Model) Contribution(l int, u []float64, z, post []float32) (Contributio
 	if !ok {
 		return Contribution{}, fmt.Errorf("a layer of %s is not a linear map of heads and neurons", m.cfg.Family)
 	}
+	if err := m.need(l); err != nil {
+		return Contribution{}, err
+	}
 	w := arch.writes(l)
 	byHead, attnBias := m.project(w.attn, w.attnPost, u, z)
 	neurons, mlpBias := m.project(w.mlp, w.mlpPost, u, post)

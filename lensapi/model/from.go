@@ -41,6 +41,9 @@ func (m *Model) ValueLengths(l int, v []float32) ([]float64, error) {
 	if !ok {
 		return nil, fmt.Errorf("attention of %s has no output matrix of heads", m.cfg.Family)
 	}
+	if err := m.need(l); err != nil {
+		return nil, err
+	}
 	w := arch.writes(l).attn.w
 	c := m.cfg
 	width, group := c.NKVHeads*c.DHead, c.NHeads/c.NKVHeads

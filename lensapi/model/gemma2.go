@@ -1,7 +1,6 @@
 package model
 
 import (
-	"fmt"
 	"math"
 )
 
@@ -32,9 +31,10 @@ func (a *gemma2) tensors(b *binder, c Config) (embed, unembed string) {
 	b.offset = 1
 	b.base("model.", "embed_tokens.weight")
 	a.layers = make([]gemma2Layer, c.NLayers)
-	for i, r := range newRotaries(c) {
-		l, p := &a.layers[i], fmt.Sprintf("%slayers.%d.", b.prefix, i)
-		l.rotary = r
+	rotaries := newRotaries(c)
+	for i, p := range b.layers("layers", c.NLayers) {
+		l := &a.layers[i]
+		l.rotary = rotaries[i]
 		b.rmsNorm(&l.ln1, p+"input_layernorm", c.DModel)
 		b.rmsNorm(&l.ln1Post, p+"post_attention_layernorm", c.DModel)
 		b.rmsNorm(&l.ln2, p+"pre_feedforward_layernorm", c.DModel)

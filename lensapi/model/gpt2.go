@@ -1,7 +1,5 @@
 package model
 
-import "fmt"
-
 // gpt2 is GPT-2 (Radford et al. 2019) as Hugging Face's GPT2LMHeadModel: learned positions, LayerNorm before each
 // sublayer, GELU. Its linear layers are Conv1D: stored [in, out].
 type gpt2 struct {
@@ -46,8 +44,8 @@ func (a *gpt2) tensors(b *binder, c Config) (embed, unembed string) {
 	d := c.DModel
 	b.vector(&a.wpe, b.prefix+"wpe.weight", c.NCtx, d)
 	a.layers = make([]gpt2Layer, c.NLayers)
-	for i := range a.layers {
-		l, p := &a.layers[i], fmt.Sprintf("%sh.%d.", b.prefix, i)
+	for i, p := range b.layers("h", c.NLayers) {
+		l := &a.layers[i]
 		b.layerNorm(&l.ln1, p+"ln_1", d)
 		b.conv1D([]*linear{&l.q, &l.k, &l.v}, p+"attn.c_attn", d, d)
 		b.conv1D([]*linear{&l.o}, p+"attn.c_proj", d, d)

@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 )
 
@@ -79,8 +78,8 @@ func (a *gptNeo) tensors(b *binder, c Config) (embed, unembed string) {
 	d := c.DModel
 	b.vector(&a.wpe, b.prefix+"wpe.weight", c.NCtx, d)
 	a.layers = make([]gpt2Layer, c.NLayers)
-	for i := range a.layers {
-		l, p := &a.layers[i], fmt.Sprintf("%sh.%d.", b.prefix, i)
+	for i, p := range b.layers("h", c.NLayers) {
+		l := &a.layers[i]
 		b.layerNorm(&l.ln1, p+"ln_1", d)
 		b.linear(&l.q, p+"attn.attention.q_proj", d, d, false)
 		b.linear(&l.k, p+"attn.attention.k_proj", d, d, false)

@@ -1,7 +1,5 @@
 package model
 
-import "fmt"
-
 // llama is Llama (Touvron et al. 2023) as Hugging Face's LlamaForCausalLM: rotary positions, RMSNorm before each
 // sublayer, a gated MLP, grouped query heads. Mistral, Qwen and Gemma are of the same shape.
 type llama struct {
@@ -68,9 +66,10 @@ func (o *options) llamaRope(c *Config, base float64) {
 func (a *llama) tensors(b *binder, c Config) (embed, unembed string) {
 	b.base("model.", "embed_tokens.weight")
 	a.layers = make([]llamaLayer, c.NLayers)
-	for i, r := range newRotaries(c) {
-		l, p := &a.layers[i], fmt.Sprintf("%slayers.%d.", b.prefix, i)
-		l.rotary = r
+	rotaries := newRotaries(c)
+	for i, p := range b.layers("layers", c.NLayers) {
+		l := &a.layers[i]
+		l.rotary = rotaries[i]
 		b.rmsNorm(&l.ln1, p+"input_layernorm", c.DModel)
 		b.rmsNorm(&l.ln2, p+"post_attention_layernorm", c.DModel)
 		l.sublayers(b, c, p)

@@ -2,12 +2,14 @@ package model_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"io/fs"
 	"maps"
 	"math"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +67,13 @@ func takeApart(t *testing.T, name string) *checkpoint {
 
 func (c *checkpoint) load(t *testing.T) (*model.Model, error) {
 	t.Helper()
+	config, w := c.open(t)
+	defer w.Close()
+	return model.Load(config, w)
+}
+
+func (c *checkpoint) open(t *testing.T) (config []byte, w *weights.Set) {
+	t.Helper()
 	header, body := map[string]any{}, new(bytes.Buffer)
 	for _, n := range slices.Sorted(maps.Keys(c.tensors)) {
 		x, at := c.tensors[n], body.Len()
@@ -79,12 +88,11 @@ func (c *checkpoint) load(t *testing.T) (*model.Model, error) {
 		t.Fatal(err, err2)
 	}
 	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
-	w, err := weights.Open(fstest.MapFS{"model.safetensors": {Data: append(file, body.Bytes()...)}})
+	w, err = weights.Open(fstest.MapFS{"model.safetensors": {Data: append(file, body.Bytes()...)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
-	return model.Load(config, w)
+	return config, w
 }
 
 func TestLoadSpoiledTensors(t *testing.T) {
@@ -369,4 +377,155 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("loaded as %+v", c)
 		}
 	})
+}
+
+func TestEstimate(t *testing.T) {
+	for name, want := range map[string]model.Memory{
+		// 272*16 + 64*16 embeddings, two layers of 4*16*16 + 2*16*64 and 13*16 beside them, 2*16 of the final norm; all F32
+		"gpt2": {Weights: 4 * (272*16 + 64*16 + 2*(4*256+2*1024+13*16) + 32), Position: 4 * 2 * (16 + 4*16)}, // values of a head are padded to 16
+	} {
+		config, err := fs.ReadFile(lenstest.FS(name), "config.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := weights.Open(lenstest.FS(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if m, err := model.Estimate(config, w, model.Options{}); err != nil || m != want {
+			t.Errorf("%s: %+v (%v), want %+v", name, m, err, want)
+		}
+	}
+	w, err := weights.Open(lenstest.FS("llama"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := model.Estimate([]byte(smallConfig), w, model.Options{}); err == nil || !strings.Contains(err.Error(), "missing wte.weight") && !strings.Contains(err.Error(), "missing transformer.wte.weight") {
+		t.Errorf("the tensors of another model: %v", err)
+	}
+}
+
+const smallConfig = `{"model_type":"gpt2","n_embd":64,"n_layer":2,"n_head":4,"n_positions":128,"vocab_size":300}`
+
+// TestLazy: layers that are read when they are first needed give the same, and what is wrong in one is said then.
+func TestLazy(t *testing.T) {
+	for _, name := range lenstest.Names() {
+		c := takeApart(t, name)
+		config, w := c.open(t)
+		defer w.Close()
+		lazy, err := model.LoadWith(config, w, model.Options{Lazy: true})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		eager, err := c.load(t)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if !reflect.DeepEqual(lazy.Sites(), eager.Sites()) {
+			t.Errorf("%s: the sites differ", name)
+		}
+		if a, b := pass(t, lazy), pass(t, eager); !slices.Equal(a, b) {
+			t.Errorf("%s: lazy and eager differ", name)
+		}
+	}
+	c := takeApart(t, "llama")
+	c.tensors["model.layers.1.mlp.up_proj.weight"].data[5] = float32(math.Inf(1))
+	config, w := c.open(t)
+	defer w.Close()
+	m, err := model.LoadWith(config, w, model.Options{Lazy: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p, err := m.NewProgram()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Run(context.Background(), []int{1}, m.NewCache(), nil)
+		if want := `model.safetensors: tensor "model.layers.1.mlp.up_proj.weight": value 5 is +Inf`; err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("a run through an infinite weight: %v, want %q", err, want)
+		}
+	}
+}
+
+// pass is what the last block gives for a few tokens.
+func pass(t *testing.T, m *model.Model) (out []float32) {
+	t.Helper()
+	p, err := m.NewProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taps := make([]model.Tap, len(m.Sites()))
+	for i, s := range m.Sites() {
+		if s.Name == "blocks.1.hook_resid_post" {
+			taps[i] = func(a model.Activation) error { out = slices.Clone(a.Data); return nil }
+		}
+	}
+	if err := p.Run(context.Background(), []int{3, 1, 4, 1, 5}, m.NewCache(), taps); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestRoundedWeights: conversions round to nearest, say that they did, and leave alone what is of that type already.
+func TestRoundedWeights(t *testing.T) {
+	for _, name := range lenstest.Names() {
+		config, err := fs.ReadFile(lenstest.FS(name), "config.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := weights.Open(lenstest.FS(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		stored, err := model.Load(config, w)
+		if err != nil || stored.Approximation() != "" {
+			t.Fatal(name, err, stored.Approximation())
+		}
+		var dtype string
+		for _, n := range w.Names() {
+			if info, _ := w.Info(n); len(info.Shape) == 2 {
+				dtype = strings.ToLower(info.DType)
+			}
+		}
+		full, _ := model.Estimate(config, w, model.Options{})
+		for _, to := range []string{"f16", "bf16"} {
+			m, err := model.LoadWith(config, w, model.Options{Weights: to})
+			if err != nil {
+				t.Fatal(name, to, err)
+			}
+			same := slices.Equal(pass(t, m), pass(t, stored))
+			if to == dtype && (m.Approximation() != "" || !same) {
+				t.Errorf("%s is %s: %q, the same numbers: %v", name, dtype, m.Approximation(), same)
+			}
+			if to != dtype && (m.Approximation() != "weights rounded to "+to || dtype == "f32" && same) {
+				t.Errorf("%s from %s to %s: %q, the same numbers: %v", name, dtype, to, m.Approximation(), same)
+			}
+			half, err := model.Estimate(config, w, model.Options{Weights: to})
+			if err != nil || dtype == "f32" && half.Weights > full.Weights*3/4 || dtype != "f32" && half != full {
+				t.Errorf("%s from %s to %s: %+v, was %+v (%v)", name, dtype, to, half, full, err)
+			}
+		}
+	}
+	c := takeApart(t, "gpt2")
+	w := c.tensors["transformer.h.1.mlp.c_fc.weight"].data
+	load := func(to string) (*model.Model, error) {
+		config, set := c.open(t)
+		defer set.Close()
+		return model.LoadWith(config, set, model.Options{Weights: to})
+	}
+	w[3] = -65519 // rounds to the greatest half float
+	if _, err := load("f16"); err != nil {
+		t.Error(err)
+	}
+	w[3] = -65520
+	if _, err := load("f16"); err == nil || !strings.Contains(err.Error(), `tensor "transformer.h.1.mlp.c_fc.weight": value 3 is -65520, beyond what f16 holds`) {
+		t.Errorf("beyond f16: %v", err)
+	}
+	if _, err := load("f8"); err == nil || !strings.Contains(err.Error(), `weights "f8" are not supported (supported: f16, bf16`) {
+		t.Errorf("f8: %v", err)
+	}
 }

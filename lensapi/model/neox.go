@@ -1,7 +1,5 @@
 package model
 
-import "fmt"
-
 // neox is GPT-NeoX (Black et al. 2022) as Hugging Face's GPTNeoXForCausalLM, the family of Pythia: rotary
 // positions on part of each head, LayerNorm, and attention and MLP side by side unless the config says otherwise.
 // The fused query_key_value holds, head by head, the rows of q, then k, then v.
@@ -50,8 +48,8 @@ func (a *neox) tensors(b *binder, c Config) (embed, unembed string) {
 	d := c.DModel
 	a.rotary = newRotary(c)
 	a.layers = make([]neoxLayer, c.NLayers)
-	for i := range a.layers {
-		l, p := &a.layers[i], fmt.Sprintf("%slayers.%d.", b.prefix, i)
+	for i, p := range b.layers("layers", c.NLayers) {
+		l := &a.layers[i]
 		b.layerNorm(&l.ln1, p+"input_layernorm", d)
 		b.perHead([]*linear{&l.q, &l.k, &l.v}, p+"attention.query_key_value", d, c.NHeads, c.DHead, c.AttnBias)
 		b.linear(&l.o, p+"attention.dense", d, d, c.OutBias)

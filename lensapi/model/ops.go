@@ -24,6 +24,7 @@ type run struct {
 	angles [][]float32 // by rotary of the graph: the angles of the T positions
 	in     []float32   // [T, d_model]; head only
 	out    []float32   // [T, d_vocab]; head only
+	read   *request    // in place of out
 	taps   []Tap       // by index of the site; nil: none
 	err    error       // the first failure, before Gorgonia wraps it in its own words
 }
@@ -53,6 +54,7 @@ type op struct {
 	arity int
 	cols  int
 	run   *run
+	load  func() error // reads the layer's tensors if that has not been done; nil: it has
 	dst   func(n int) []float32
 	f     func(dst []float32, in [][]float32) error
 	sites []placed // where hooks see the output, in this order
@@ -89,6 +91,11 @@ func (o *op) Do(vs ...gorgonia.Value) (v gorgonia.Value, err error) {
 	defer o.run.guard(o.name, &err)
 	if err := o.run.ctx.Err(); err != nil {
 		return nil, fmt.Errorf("stopped before %s: %w", o.name, err)
+	}
+	if o.load != nil {
+		if err := o.load(); err != nil {
+			return nil, err
+		}
 	}
 	for i, v := range vs {
 		o.in[i] = v.(*tensor.Dense).Float32s()

@@ -1,11 +1,5 @@
 package model
 
-import (
-	"fmt"
-
-	"github.com/gopherlens/gopherlens/lensapi/weights"
-)
-
 // opt is OPT (Zhang et al. 2022) as Hugging Face's OPTForCausalLM: GPT-2 with ReLU, linear layers stored [out, in], and
 // two rows of the position table, left over from padding, before that of position 0.
 type opt struct{ gpt2 }
@@ -42,10 +36,10 @@ func (a *opt) tensors(b *binder, c Config) (embed, unembed string) {
 	b.base("model.", "decoder.embed_tokens.weight")
 	d, p := c.DModel, b.prefix+"decoder."
 	const before = 2
-	b.want(p+"embed_positions.weight", func(v weights.Values) { a.wpe = widen(v)[before*d:] }, before+c.NCtx, d)
+	b.floats(p+"embed_positions.weight", func(data []float32) { a.wpe = data[before*d:] }, before+c.NCtx, d)
 	a.layers = make([]gpt2Layer, c.NLayers)
-	for i := range a.layers {
-		l, p := &a.layers[i], fmt.Sprintf("%slayers.%d.", p, i)
+	for i, p := range b.layers("decoder.layers", c.NLayers) {
+		l := &a.layers[i]
 		b.layerNorm(&l.ln1, p+"self_attn_layer_norm", d)
 		b.linear(&l.q, p+"self_attn.q_proj", d, d, c.AttnBias)
 		b.linear(&l.k, p+"self_attn.k_proj", d, d, c.AttnBias)

@@ -1,7 +1,5 @@
 package model
 
-import "fmt"
-
 // phi3 is Phi-3 (Abdin et al. 2024; also Phi-4 and Phi-4-mini) as Hugging Face's Phi3ForCausalLM: Llama with q, k and v
 // in one matrix, gate and up in another, and in some checkpoints a rotation of only part of each head.
 type phi3 struct{ llama }
@@ -20,9 +18,10 @@ func (a *phi3) tensors(b *binder, c Config) (embed, unembed string) {
 	b.base("model.", "embed_tokens.weight")
 	d, dq, dkv := c.DModel, c.NHeads*c.DHead, c.NKVHeads*c.DHead
 	a.layers = make([]llamaLayer, c.NLayers)
-	for i, r := range newRotaries(c) {
-		l, p := &a.layers[i], fmt.Sprintf("%slayers.%d.", b.prefix, i)
-		l.rotary = r
+	rotaries := newRotaries(c)
+	for i, p := range b.layers("layers", c.NLayers) {
+		l := &a.layers[i]
+		l.rotary = rotaries[i]
 		b.rmsNorm(&l.ln1, p+"input_layernorm", d)
 		b.stacked([]*linear{&l.q, &l.k, &l.v}, p+"self_attn.qkv_proj", d, dq, dkv, dkv)
 		b.linear(&l.o, p+"self_attn.o_proj", dq, d, false)

@@ -41,6 +41,9 @@ func (m *Model) NewProgram() (p *Program, err error) {
 func (m *Model) blocks(g *graph, x node, first, end int) {
 	for l := first; l < end; l++ {
 		g.prefix = fmt.Sprintf("blocks.%d.", l)
+		if m.layers != nil {
+			g.load = m.layers[l]
+		}
 		x = m.arch.block(g, l, x)
 	}
 }
@@ -53,12 +56,21 @@ func (m *Model) NewHead() (h *Head, err error) {
 		d := m.cfg.DModel
 		x := g.op("rows", d, func(dst []float32, _ [][]float32) { copy(dst, g.run.in) }, g.tick) // [n, d_model]
 		x = g.norm("ln_final", x, &m.final)                                                      // [n, d_model]
+		own := &buffer{}                                                                         // of logits that only a reading sees
 		g.apply(&op{name: "unembed", arity: 1, cols: m.cfg.DVocab, run: g.run,                   // [n, d_vocab]
-			dst: func(n int) []float32 { return g.run.out[:n] },
+			dst: func(n int) []float32 {
+				if g.run.read != nil {
+					return own.rows(n)
+				}
+				return g.run.out[:n]
+			},
 			f: func(dst []float32, in [][]float32) error {
 				kernels.MatMul(dst, in[0], m.unembed, nil)
 				if limit := m.cfg.LogitCap; limit > 0 {
 					kernels.SoftCap(dst, dst, limit)
+				}
+				if g.run.read != nil {
+					return g.run.read.fill(dst)
 				}
 				return nil
 			},
