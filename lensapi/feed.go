@@ -83,8 +83,10 @@ func (f *feeder) reread(ctx context.Context, ids []int) error {
 		return nil
 	}
 	n, d := len(f.m.rowNames), f.m.cfg.DModel
+	// What another conversation fed is not fed again, but for the last token, whose rows are wanted.
+	f.sess = f.m.run.Resume(ids[:len(ids)-1])
 	var trace *forward.Trace
-	for part := range slices.Chunk(ids, chunk) {
+	for part := range slices.Chunk(ids[f.sess.Len():], chunk) {
 		var err error
 		if trace, err = f.sess.Extend(ctx, part); err != nil {
 			return err

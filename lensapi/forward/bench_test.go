@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/gopherlens/gopherlens/lensapi/forward"
 	"github.com/gopherlens/gopherlens/lensapi/lenstest"
@@ -52,6 +54,42 @@ func wideModel(t testing.TB) *model.Model {
 	}
 	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
 	return lenstest.Load(t, fstest.MapFS{"config.json": {Data: cfg}, "model.safetensors": {Data: append(file, data.Bytes()...)}})
+}
+
+// BenchmarkCancel stops prompts of 1,000 tokens on GPT-2's small shape at moments all over the pass and reports how long they took to stop.
+func BenchmarkCancel(b *testing.B) {
+	m, err := model.Random([]byte(`{"model_type":"gpt2"}`), "F32", 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := forward.New(m)
+	r.Keep(0)
+	ids := make([]int, 1000)
+	start := time.Now()
+	if _, err := r.NewSession().Extend(context.Background(), ids); err != nil {
+		b.Fatal(err)
+	}
+	whole := time.Since(start)
+	var longest, sum time.Duration
+	n := 0
+	for b.Loop() {
+		for i := range 10 {
+			ctx, cancel := context.WithCancel(context.Background())
+			var at time.Time
+			time.AfterFunc(whole*time.Duration(i)/11+whole/50, func() { at = time.Now(); cancel() })
+			s := r.NewSession()
+			if _, err := s.Extend(ctx, ids); !errors.Is(err, context.Canceled) {
+				b.Fatal(err)
+			}
+			took := time.Since(at)
+			longest, sum, n = max(longest, took), sum+took, n+1
+			if _, err := s.Extend(context.Background(), ids[:1]); err != nil { // it is usable
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(longest.Seconds()*1e3, "ms-longest")
+	b.ReportMetric(sum.Seconds()*1e3/float64(n), "ms-mean")
 }
 
 // BenchmarkPass reports tokens per second on the embedded teaching model where it lies beside the repository.

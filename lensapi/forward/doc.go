@@ -9,7 +9,8 @@
 // # Concurrency
 //
 // A Runner is safe for concurrent use and keeps compiled programs for reuse. A Session and a Sampler belong to one
-// goroutine at a time; any number of sessions may run at once. No goroutine outlives a call
+// goroutine at a time; any number of sessions may run at once. They take turns in the order in which they came, and a long prompt takes many
+// turns. Forks, and sessions that Resume gives, share keys and values that nobody changes. No goroutine outlives a call
 // by more than the fraction of a millisecond for which those of package kernels look for more work.
 //
 // # Errors

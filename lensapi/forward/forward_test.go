@@ -342,7 +342,11 @@ func TestFork(t *testing.T) {
 	for i := range ids {
 		ids[i] %= 300
 	}
-	for _, n := range []int{3, 64, 100} {
+	lengths := []int{3, 64, 100}
+	if testing.Short() {
+		lengths = lengths[2:]
+	}
+	for _, n := range lengths {
 		s := r.NewSession()
 		if _, err := s.Extend(context.Background(), ids[:n]); err != nil {
 			t.Fatal(err)

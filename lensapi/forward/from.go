@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
@@ -37,19 +38,16 @@ func (s *Session) ExtendFrom(ctx context.Context, layer int, rows []float32, hoo
 	for i := range n {
 		copy(t.Row(i, layer), rows[i*c.DModel:])
 	}
-	p, err := s.r.layers[layer].get()
-	if err != nil {
-		return nil, err
-	}
 	s.r.partial.Add(1)
 	taps = s.capture(taps, t)
-	for at := 0; at < n; at += chunk {
-		if err := p.RunFrom(ctx, rows[at*c.DModel:min(at+chunk, n)*c.DModel], s.cache, taps); err != nil {
+	for part := range slices.Chunk(rows, s.r.chunk*c.DModel) {
+		err := turn(ctx, s.r, &s.r.layers[layer], func(p *model.Program) error { return p.RunFrom(ctx, part, s.cache, taps) })
+		if err != nil {
 			s.cache.Truncate(start)
 			return nil, err
 		}
 	}
-	s.r.layers[layer].put(p)
+	s.ids = append(s.ids, slices.Repeat([]int{-1}, n)...)
 	if layer > s.lack.layer {
 		if s.lack.layer == 0 {
 			s.lack.at = start

@@ -21,7 +21,7 @@ func (r *Runner) taps(hooks []Hook, head bool, base *int) ([]model.Tap, error) {
 	if len(hooks) == 0 {
 		return nil, nil
 	}
-	taps := make([]model.Tap, len(r.m.Sites()))
+	taps := make([]model.Tap, r.sites)
 	for _, h := range hooks {
 		i, site, err := r.m.Site(h.Site)
 		switch {

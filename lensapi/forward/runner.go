@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
 )
@@ -16,21 +19,28 @@ import (
 const Numerics = "fma-f32-3"
 
 const (
-	// chunk is the most positions of one run of a program; it bounds the memory of a program and does not
+	// maxChunk is the most positions of one run of a program; it bounds the memory of a program and does not
 	// change any result.
-	chunk = 128
-	// headChunk is the most rows unembedded between two looks at the context.
-	headChunk = 32
+	maxChunk = 128
+	// maxHeadChunk is the most rows unembedded between two looks at the context.
+	maxHeadChunk = 32
+	// patience is the multiply-adds between two looks at the context: some ten milliseconds.
+	patience = 1 << 29
 )
 
 // Runner runs one model. It is safe for concurrent use.
 type Runner struct {
-	m              *model.Model
-	programs       pool[*model.Program]
-	heads          pool[*model.Head]
-	layers         []pool[*model.Program] // by layer: the blocks from there on
-	passes, tokens atomic.Int64
-	partial        atomic.Int64
+	m                *model.Model
+	programs         pool[*model.Program]
+	heads            pool[*model.Head]
+	turns            *semaphore.Weighted // first come, first served
+	chunk, headChunk int                 // of this model
+	sites            int                 // how many there are
+	resid            []int               // by residual row: index of the site it is read at
+	prefixes         prefixes
+	layers           []pool[*model.Program] // by layer: the blocks from there on
+	passes, tokens   atomic.Int64
+	partial          atomic.Int64
 }
 
 // Stats counts work since New.
@@ -41,11 +51,23 @@ type Stats struct {
 	Partial int64 `json:"partial"`
 }
 
-// New returns a Runner of m. Programs are compiled when first needed; as many as there are processors are kept.
+// New returns a Runner of m. As many runs go on at once as there are processors, two at least; others wait their turn, which
+// comes with every few positions of a long prompt. Programs are compiled when first needed.
 func New(m *model.Model) *Runner {
-	r := &Runner{m: m}
-	r.programs.build, r.programs.keep = m.NewProgram, runtime.GOMAXPROCS(0)
-	r.heads.build, r.heads.keep = m.NewHead, runtime.GOMAXPROCS(0)
+	c, n := m.Config(), max(2, runtime.GOMAXPROCS(0))
+	r := &Runner{m: m, turns: semaphore.NewWeighted(int64(n))}
+	r.programs.build, r.programs.keep = m.NewProgram, n
+	r.heads.build, r.heads.keep = m.NewHead, n
+	widest := c.DModel * max(c.DMLP, c.NHeads*c.DHead)
+	r.chunk = min(max(patience/widest, 16), maxChunk)
+	r.headChunk = min(max(patience/(c.DModel*c.DVocab), 1), maxHeadChunk)
+	r.prefixes.limit = defaultKeep
+	for i, s := range m.Sites() {
+		if s.Name == "blocks.0.hook_resid_pre" || strings.HasSuffix(s.Name, ".hook_resid_post") {
+			r.resid = append(r.resid, i)
+		}
+		r.sites++
+	}
 	r.layers = make([]pool[*model.Program], m.Config().NLayers)
 	for l := range r.layers {
 		r.layers[l].build = func() (*model.Program, error) { return m.NewLayers(l, m.Config().NLayers) }
@@ -76,21 +98,34 @@ func (r *Runner) Logits(ctx context.Context, rows []float32, hooks ...Hook) ([]f
 	}
 	n := len(rows) / d
 	out := make([]float32, n*v)
-	for ; at < n; at += headChunk {
-		end := min(at+headChunk, n)
-		h, err := r.heads.get()
+	for ; at < n; at += r.headChunk {
+		end := min(at+r.headChunk, n)
+		err := turn(ctx, r, &r.heads, func(h *model.Head) error { return h.Run(ctx, rows[at*d:end*d], out[at*v:end*v], taps) })
 		if err != nil {
-			return nil, err
-		}
-		if err := h.Run(ctx, rows[at*d:end*d], out[at*v:end*v], taps); err != nil {
 			return nil, fmt.Errorf("logits: %w", err)
 		}
-		r.heads.put(h)
 	}
 	return out, nil
 }
 
-// pool keeps idle programs. One that failed is not put back.
+// turn waits for a turn and gives f a program of the pool for it. One that failed is not put back.
+func turn[T any](ctx context.Context, r *Runner, p *pool[T], f func(x T) error) error {
+	if err := r.turns.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("stopped while waiting for a turn: %w", err)
+	}
+	defer r.turns.Release(1)
+	x, err := p.get()
+	if err != nil {
+		return err
+	}
+	if err := f(x); err != nil {
+		return err
+	}
+	p.put(x)
+	return nil
+}
+
+// pool keeps idle programs.
 type pool[T any] struct {
 	mu    sync.Mutex
 	free  []T
