@@ -1,7 +1,7 @@
 # What CI runs is .ci/run; these are its parts, for a working day.
 
 
-.PHONY: build test short race vet generate fuzz bench notebooks golden check
+.PHONY: build test short race vet generate fuzz bench bench-peers notebooks golden check
 
 build: ## the binary, in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/gopherlens ./kernel/cmd/gopherlens
@@ -28,6 +28,9 @@ golden: ## pictures and transcripts that tests compare with; look at the differe
 
 bench:
 	go test -run '^$$' -bench . ./lensapi/... ./cache ./kernel/...
+
+bench-peers: build ## against PyTorch and llama.cpp, in turns; half an hour on two idle cores. PEER keeps what npm installs
+	python3 .ci/bench-peers.py bin/gopherlens ../shared/tools $(if $(PEER),--peer $(PEER))
 
 notebooks: ## run them all, outputs beside them
 	for n in notebooks/*.ipynb; do case $$n in *.out.ipynb) ;; *) go run ./kernel/cmd/gopherlens run $$n || exit 1 ;; esac; done

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
 	"github.com/gopherlens/gopherlens/lensapi/model"
@@ -42,6 +44,9 @@ type Model struct {
 type LoadOptions struct {
 	// CacheDir is the cache folder. Default: GOPHERLENS_CACHE_DIR, else the folder "gopherlens" in the user's cache folder.
 	CacheDir string
+	// Weights rounds the model's matrices to f16 or bf16, which saves memory and time. It is an approximation: the model's name, and so every output,
+	// says so, and nothing is shared with the exact model's cache. Default: as they are stored, exactly.
+	Weights string
 }
 
 // Embedded is the name of the model inside the binary.
@@ -57,7 +62,7 @@ func LoadWith(name string, opt LoadOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := load(name, fsys)
+	m, err := load(name, fsys, model.Options{Weights: opt.Weights})
 	if err != nil {
 		return nil, wrap(Unavailable, err, "loading model %s", name)
 	}
@@ -100,41 +105,76 @@ func open(name string) (fs.FS, error) {
 // maxConfig bounds config.json; real ones have a few kB.
 const maxConfig = 1 << 20
 
-func load(name string, fsys fs.FS) (*Model, error) {
-	f, err := fsys.Open("config.json")
-	if err != nil {
-		return nil, err
-	}
-	config, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	f.Close()
-	if err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
-	}
-	if len(config) > maxConfig {
-		return nil, fmt.Errorf("config.json has more than %d bytes", maxConfig)
-	}
-	w, err := weights.Open(fsys)
+func load(name string, fsys fs.FS, opt model.Options) (*Model, error) {
+	config, w, err := files(fsys)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	mod, err := model.Load(config, w)
-	if err != nil {
+	if _, err := model.Estimate(config, w, opt); err != nil { // the quick checks, before all is read
 		return nil, err
 	}
 	tok, err := tokenizer.Load(fsys)
 	if err != nil {
 		return nil, err
 	}
-	cfg := mod.Config()
-	wd, err := w.Digest()
-	if err != nil {
+	var wd string
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		wd, err = w.Digest()
+		return err
+	})
+	mod, err := model.LoadWith(config, w, opt)
+	if err = errors.Join(g.Wait(), err); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256([]byte(wd + "\n" + string(config)))
-	m := &Model{name: displayName(name), digest: hex.EncodeToString(sum[:]), cfg: cfg, rowNames: mod.Rows(), tok: tok, run: forward.New(mod)}
+	cfg := mod.Config()
+	label := displayName(name)
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%s", wd, config)
+	if a := mod.Approximation(); a != "" {
+		label += " (approximation: " + a + ")"
+		fmt.Fprintf(sum, "\n%s", a)
+	}
+	m := &Model{name: label, digest: hex.EncodeToString(sum.Sum(nil)), cfg: cfg, rowNames: mod.Rows(), tok: tok, run: forward.New(mod)}
 	m.space = cache.Space{Numerics: forward.Numerics, Model: m.digest, Tokenizer: tok.Digest(), Rows: len(m.rowNames), DModel: cfg.DModel}
 	return m, nil
+}
+
+// files reads config.json and opens the weights.
+func files(fsys fs.FS) (config []byte, w *weights.Set, err error) {
+	f, err := fsys.Open("config.json")
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err = io.ReadAll(io.LimitReader(f, maxConfig+1))
+	f.Close()
+	if err != nil {
+		return nil, nil, fmt.Errorf("config.json: %w", err)
+	}
+	if len(config) > maxConfig {
+		return nil, nil, fmt.Errorf("config.json has more than %d bytes", maxConfig)
+	}
+	w, err = weights.Open(fsys)
+	return config, w, err
+}
+
+// Memory is what a model takes, in bytes.
+type Memory = model.Memory
+
+// Estimate says how much memory LoadWith would take, from the headers of the files alone. LoadWith refuses a model that needs more than there is.
+func Estimate(name string, opt LoadOptions) (Memory, error) {
+	fsys, err := open(name)
+	if err != nil {
+		return Memory{}, err
+	}
+	config, w, err := files(fsys)
+	if err != nil {
+		return Memory{}, wrap(Unavailable, err, "model %s", name)
+	}
+	defer w.Close()
+	mem, err := model.Estimate(config, w, model.Options{Weights: opt.Weights})
+	return mem, wrap(Unavailable, err, "model %s", name)
 }
 
 // displayName is the folder's own name: figures are published, and a path would say more about the machine than about the model.

@@ -50,6 +50,7 @@ type cli struct {
 	Uninstall uninstallCmd     `cmd:"" help:"Take this kernel out of Jupyter."`
 	Cache     cacheCmd         `cmd:"" help:"Look after the cache: status, list, check, gc, rm, export, estimate."`
 	Check     checkCmd         `cmd:"" hidden:"" help:"The same as cache check."`
+	Bench     benchCmd         `cmd:"" help:"Measure this machine and a model on it."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }
 

@@ -16,6 +16,7 @@ import (
 
 type lensCmd struct {
 	Model   string  `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
+	Weights string  `enum:"f16,bf16," default:"" help:"Round the weights to f16 or bf16: an approximation, which the output says (default: as stored, exactly)." placeholder:"TYPE"`
 	Prompt  *string `xor:"in" required:"" help:"Text to read." placeholder:"TEXT"`
 	IDs     *string `xor:"in" required:"" name:"ids" help:"Token ids to read, fed as they are." placeholder:"1,2,3"`
 	BOS     string  `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompt: auto (as the checkpoint's tokenizer does), yes, no."`
@@ -45,7 +46,11 @@ func (c *lensCmd) Run(e *env) error {
 	if c.Colour != "" && c.PNG == "" {
 		return usageError{errors.New("--colour is for the picture: give --png FILE too")}
 	}
-	m, err := lens.Load(c.Model)
+	load := lens.LoadOptions{Weights: c.Weights}
+	if mem, err := lens.Estimate(c.Model, load); err == nil && mem.Weights >= 1e9 {
+		fmt.Fprintf(e.stderr, "%s takes %.1f GB of memory\n", c.Model, float64(mem.Weights)/1e9)
+	}
+	m, err := lens.LoadWith(c.Model, load)
 	if err != nil {
 		return usage(err)
 	}

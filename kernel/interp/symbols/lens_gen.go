@@ -125,12 +125,14 @@ func init() {
 				"Within":             reflect.TypeOf((*q.Within)(nil)).Elem(),
 			},
 			AliasTypes: map[string]reflect.Type{
+				"Memory":   reflect.TypeOf((*q.Memory)(nil)).Elem(),
 				"Sampling": reflect.TypeOf((*q.Sampling)(nil)).Elem(),
 			},
 			Vars: map[string]reflect.Value{},
 			Funcs: map[string]reflect.Value{
 				"CacheDir":      reflect.ValueOf(q.CacheDir),
 				"DifferenceOf":  reflect.ValueOf(q.DifferenceOf),
+				"Estimate":      reflect.ValueOf(q.Estimate),
 				"Load":          reflect.ValueOf(q.Load),
 				"LoadWith":      reflect.ValueOf(q.LoadWith),
 				"LogitOf":       reflect.ValueOf(q.LogitOf),
