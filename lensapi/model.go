@@ -44,7 +44,7 @@ type Model struct {
 type LoadOptions struct {
 	// CacheDir is the cache folder. Default: GOPHERLENS_CACHE_DIR, else the folder "gopherlens" in the user's cache folder.
 	CacheDir string
-	// Weights rounds the model's matrices to f16 or bf16, which saves memory and time. It is an approximation: the model's name, and so every output,
+	// Weights rounds the model's matrices to f16, bf16 or int8, which saves memory and time. It is an approximation: the model's name, and so every output,
 	// says so, and nothing is shared with the exact model's cache. Default: as they are stored, exactly.
 	Weights string
 }

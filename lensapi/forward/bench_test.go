@@ -58,7 +58,7 @@ func wideModel(t testing.TB) *model.Model {
 
 // BenchmarkCancel stops prompts of 1,000 tokens on GPT-2's small shape at moments all over the pass and reports how long they took to stop.
 func BenchmarkCancel(b *testing.B) {
-	m, err := model.Random([]byte(`{"model_type":"gpt2"}`), "F32", 1)
+	m, err := model.Random([]byte(`{"model_type":"gpt2"}`), "F32", 1, model.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,8 +14,9 @@ import (
 
 // Options chooses what Load leaves to defaults. The zero value is usual.
 type Options struct {
-	// Weights rounds all matrices to a narrower type, f16 or bf16, which saves memory and time and makes every number an approximation; see
-	// Model.Approximation. Empty keeps them as they are stored. A checkpoint of that type already is kept exactly.
+	// Weights rounds all matrices to a narrower type, f16, bf16 or int8, which saves memory and time and makes every number an approximation; see
+	// Model.Approximation. Empty keeps them as they are stored. A checkpoint of that type already is kept exactly. With int8, products
+	// round their inputs too; see kernels.Matrix.Int8.
 	Weights string
 
 	// Lazy puts off each layer's tensors, and looking for NaN in them, until a run first needs them. The Set must stay open, and the
@@ -43,14 +44,15 @@ func Estimate(config []byte, w *weights.Set, o Options) (Memory, error) {
 func (b *binder) memory() Memory {
 	m := Memory{Position: b.cfg.CacheBytes()}
 	for _, w := range b.wants {
-		n := int64(4)
-		if info, ok := b.set.Info(w.name); ok && !w.vector {
-			n = b.pack.width(info.DType)
-		}
+		n := int64(1)
 		for _, d := range w.shape {
 			n *= int64(d)
 		}
-		m.Weights += n
+		if info, ok := b.set.Info(w.name); ok && !w.vector {
+			m.Weights += b.pack.bytes(n, info.DType)
+		} else {
+			m.Weights += 4 * n
+		}
 	}
 	return m
 }
@@ -78,9 +80,9 @@ func (b *binder) size() (s Size) {
 		n := int64(w.shape[0]) * int64(w.shape[1])
 		switch {
 		case w.layer >= 0:
-			s.Blocks, s.BlockBytes = s.Blocks+n, s.BlockBytes+n*b.pack.width(info.DType)
+			s.Blocks, s.BlockBytes = s.Blocks+n, s.BlockBytes+b.pack.bytes(n, info.DType)
 		case w.name == head:
-			s.Head, s.HeadBytes = n, n*b.pack.width(info.DType)
+			s.Head, s.HeadBytes = n, b.pack.bytes(n, info.DType)
 		}
 	}
 	return s
@@ -98,51 +100,70 @@ func gigabytes(n int64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
 
 // packer makes matrices of a checkpoint's tensors.
 type packer struct {
-	to string // f16, bf16, or as stored
+	to string // f16, bf16, int8, or as stored
 }
 
 // newPacker refuses a type that there is not.
 func newPacker(to string) (packer, error) {
 	switch to {
-	case "", "f16", "bf16":
+	case "", "f16", "bf16", "int8":
 		return packer{to: to}, nil
 	}
-	return packer{}, fmt.Errorf("weights %q are not supported (supported: f16, bf16, or none to keep them as they are)", to)
+	return packer{}, fmt.Errorf("weights %q are not supported (supported: f16, bf16, int8, or none to keep them as they are)", to)
 }
 
-// width is the bytes of a packed number of a tensor of this type.
-func (p packer) width(dtype string) int64 {
-	if p.to != "" || dtype == "F16" || dtype == "BF16" {
-		return 2
+// bytes is the memory of n packed numbers of a tensor of this type.
+func (p packer) bytes(n int64, dtype string) int64 {
+	switch {
+	case p.to == "int8":
+		return n * 17 / 16
+	case p.to != "" || dtype == "F16" || dtype == "BF16":
+		return 2 * n
 	}
-	return 4
+	return 4 * n
 }
 
 // rows packs the rows of v [out, in].
-func (p packer) rows(v weights.Values, out, in int) *kernels.Matrix {
+func (p packer) rows(v weights.Values, out, in int) (m *kernels.Matrix) {
 	switch v = p.round(v); {
 	case v.F16 != nil:
-		return kernels.PackBits(kernels.F16, v.F16, out, in)
+		m = kernels.PackBits(kernels.F16, v.F16, out, in)
 	case v.BF16 != nil:
-		return kernels.PackBits(kernels.BF16, v.BF16, out, in)
+		m = kernels.PackBits(kernels.BF16, v.BF16, out, in)
+	default:
+		m = kernels.Pack(v.F32, out, in)
 	}
-	return kernels.Pack(v.F32, out, in)
+	return p.shrink(m)
 }
 
 // columns packs the columns of v [in, out].
-func (p packer) columns(v weights.Values, in, out int) *kernels.Matrix {
+func (p packer) columns(v weights.Values, in, out int) (m *kernels.Matrix) {
 	switch v = p.round(v); {
 	case v.F16 != nil:
-		return kernels.PackBitsTransposed(kernels.F16, v.F16, in, out)
+		m = kernels.PackBitsTransposed(kernels.F16, v.F16, in, out)
 	case v.BF16 != nil:
-		return kernels.PackBitsTransposed(kernels.BF16, v.BF16, in, out)
+		m = kernels.PackBitsTransposed(kernels.BF16, v.BF16, in, out)
+	default:
+		m = kernels.PackTransposed(v.F32, in, out)
 	}
-	return kernels.PackTransposed(v.F32, in, out)
+	return p.shrink(m)
+}
+
+func (p packer) shrink(m *kernels.Matrix) *kernels.Matrix {
+	if p.to == "int8" {
+		return m.Int8()
+	}
+	return m
+}
+
+// narrows says that v is to have another floating-point type.
+func (p packer) narrows(v weights.Values) bool {
+	return p.to == "f16" && v.F16 == nil || p.to == "bf16" && v.BF16 == nil
 }
 
 // round returns the numbers in the type asked for, rounded to nearest, ties to even.
 func (p packer) round(v weights.Values) weights.Values {
-	if p.to == "" || p.to == "f16" && v.F16 != nil || p.to == "bf16" && v.BF16 != nil {
+	if !p.narrows(v) {
 		return v
 	}
 	bits := make([]uint16, v.Len())
@@ -183,7 +204,7 @@ func (b *binder) rounds() bool {
 
 // beyond is the index of the first number that rounding would make infinite, -1 when there is none.
 func (p packer) beyond(v weights.Values) int {
-	if p.to == "" || p.to == "f16" && v.F16 != nil || p.to == "bf16" && v.BF16 != nil {
+	if !p.narrows(v) {
 		return -1
 	}
 	least := 65520.0 // half-way to what would come after the greatest half float

@@ -39,7 +39,7 @@ const smallGPT2 = `{"model_type":"gpt2","n_embd":64,"n_layer":2,"n_head":4,"n_po
 
 func TestRandom(t *testing.T) {
 	first := func(dtype string, seed uint64) []float32 {
-		m, err := Random([]byte(smallGPT2), dtype, seed)
+		m, err := Random([]byte(smallGPT2), dtype, seed, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestRandom(t *testing.T) {
 			t.Errorf("%s: another seed changes %d of 64 values", dtype, different)
 		}
 	}
-	if _, err := Random([]byte(smallGPT2), "I8", 1); err == nil || !strings.Contains(err.Error(), "supported: F32, F16, BF16") {
+	if _, err := Random([]byte(smallGPT2), "I8", 1, Options{}); err == nil || !strings.Contains(err.Error(), "supported: F32, F16, BF16") {
 		t.Errorf("weights of I8: %v", err)
 	}
 }

@@ -511,6 +511,21 @@ func TestRoundedWeights(t *testing.T) {
 		}
 	}
 	c := takeApart(t, "gpt2")
+	config, set := c.open(t)
+	defer set.Close()
+	eighth, err := model.LoadWith(config, set, model.Options{Weights: "int8"})
+	exact, err2 := model.Load(config, set)
+	if err != nil || err2 != nil || eighth.Approximation() != "weights rounded to int8" {
+		t.Fatal(err, err2)
+	}
+	x, y := pass(t, eighth), pass(t, exact)
+	var off, size float64
+	for i := range x {
+		off, size = off+math.Abs(float64(x[i]-y[i])), size+math.Abs(float64(y[i]))
+	}
+	if off == 0 || off > 0.03*size {
+		t.Errorf("int8 is off by %.2g of the residual stream", off/size)
+	}
 	w := c.tensors["transformer.h.1.mlp.c_fc.weight"].data
 	load := func(to string) (*model.Model, error) {
 		config, set := c.open(t)
@@ -525,7 +540,7 @@ func TestRoundedWeights(t *testing.T) {
 	if _, err := load("f16"); err == nil || !strings.Contains(err.Error(), `tensor "transformer.h.1.mlp.c_fc.weight": value 3 is -65520, beyond what f16 holds`) {
 		t.Errorf("beyond f16: %v", err)
 	}
-	if _, err := load("f8"); err == nil || !strings.Contains(err.Error(), `weights "f8" are not supported (supported: f16, bf16`) {
+	if _, err := load("f8"); err == nil || !strings.Contains(err.Error(), `weights "f8" are not supported (supported: f16, bf16, int8`) {
 		t.Errorf("f8: %v", err)
 	}
 }

@@ -16,15 +16,17 @@ import (
 )
 
 // Random returns a model of the shape that a config.json describes, with seeded weights of type F32, F16 or BF16, for measuring: its
-// speed is that of a trained model, its output means nothing. Equal arguments give equal weights.
-func Random(config []byte, dtype string, seed uint64) (*Model, error) {
+// speed is that of a trained model, its output means nothing. Equal arguments give equal weights. They can be rounded like those of a
+// checkpoint, not read lazily.
+func Random(config []byte, dtype string, seed uint64, o Options) (*Model, error) {
+	o.Lazy = false
 	r := &random{dtype: dtype, seed: seed}
 	switch dtype {
 	case "F32", "F16", "BF16":
 	default:
 		return nil, fmt.Errorf("random weights of type %q are not supported (supported: F32, F16, BF16)", dtype)
 	}
-	m, b, err := bind(config, r, Options{})
+	m, b, err := bind(config, r, o)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +34,7 @@ func Random(config []byte, dtype string, seed uint64) (*Model, error) {
 	if err := b.memory().fits(available()); err != nil {
 		return nil, err
 	}
-	return m, m.finish(b, Options{})
+	return m, m.finish(b, o)
 }
 
 // random is a source that has every tensor: numbers even in ±0.035, a deviation of about 0.02, and gains of norms about 1.

@@ -66,7 +66,7 @@ func (d *direct) Run(b *testing.B, ids []int, cache *Cache) {
 // BenchmarkTape decodes 100 tokens after 100 of GPT-2's small shape, each token once through Gorgonia's tape machine and once by calling the
 // same operations directly. The metric to look at is the ratio of the means.
 func BenchmarkTape(b *testing.B) {
-	m, err := Random([]byte(gpt2Small), "F32", 1)
+	m, err := Random([]byte(gpt2Small), "F32", 1, Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -24,7 +24,7 @@ import (
 type benchCmd struct {
 	Model   path          `help:"Measure a model: a folder in Hugging Face layout." placeholder:"DIR"`
 	Shape   string        `enum:"gpt2-small,pythia-1b,tinyllama-1.1b,llama-7b,teach," default:"" help:"Measure a shape with random weights: gpt2-small (default), pythia-1b, tinyllama-1.1b, llama-7b; or teach, the embedded model."`
-	Weights string        `enum:"f32,f16,bf16," default:"" help:"Width of the weights: f32, f16 or bf16 (default: f32 for a shape, as stored for a model)."`
+	Weights string        `enum:"f32,f16,bf16,int8," default:"" help:"Width of the weights: f32, f16, bf16 or int8 (default: f32 for a shape, as stored for a model)."`
 	Time    time.Duration `default:"3s" help:"How long each row is repeated for; slow ones run once."`
 	JSON    bool          `name:"json" help:"Print one JSON object in place of the table."`
 	Serve   bool          `hidden:"" help:"For each line read, run one round beside a peer and print its milliseconds."`
@@ -112,7 +112,11 @@ func (c *benchCmd) load(b *bench) (*model.Model, error) {
 		}
 		b.Model, b.Weights = c.Shape, c.Weights
 		fmt.Fprintf(b.progress, "making %s weights of %s\n", c.Weights, c.Shape)
-		return model.Random([]byte(shapes[c.Shape]), strings.ToUpper(c.Weights), 1)
+		dtype, o := strings.ToUpper(c.Weights), model.Options{}
+		if c.Weights == "int8" {
+			dtype, o.Weights = "F16", c.Weights
+		}
+		return model.Random([]byte(shapes[c.Shape]), dtype, 1, o)
 	}
 	var fsys fs.FS = teach.FS()
 	b.Model = "teach"
@@ -133,7 +137,7 @@ func (c *benchCmd) load(b *bench) (*model.Model, error) {
 	}
 	defer w.Close()
 	fmt.Fprintf(b.progress, "loading %s\n", b.Model)
-	return model.LoadWith(config, w, model.Options{Weights: c.Weights})
+	return model.LoadWith(config, w, model.Options{Weights: strings.TrimPrefix(c.Weights, "f32")})
 }
 
 // measureMachine finds the most that the machine does: fused multiply-adds, and bytes read from memory, on all processors at once.
