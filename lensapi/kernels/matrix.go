@@ -112,6 +112,13 @@ func view[T float32 | uint16](b []byte) []T {
 // panels is the number of panels that are stored, even.
 func (m *Matrix) panels() int { return (m.n + 2*panel - 1) / (2 * panel) * 2 }
 
+// Drop gives the memory of the weights back at once, and not some time after the last use of m, after which it must not be used.
+func (m *Matrix) Drop() {
+	if m.owner != nil {
+		dropMemory(m.data)
+	}
+}
+
 // Outputs is N; Inputs is K.
 func (m *Matrix) Outputs() int { return m.n }
 

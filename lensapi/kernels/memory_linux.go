@@ -23,3 +23,12 @@ func unmapMemory(mapped []byte) {
 		panic(err) // not what mapMemory returned
 	}
 }
+
+// dropMemory gives the pages that lie wholly in b back; they read as zeros from then on.
+func dropMemory(b []byte) {
+	const page = 64 << 10 // of any kernel
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (page - 1))
+	if n := (len(b) - skip) &^ (page - 1); n > 0 {
+		_ = unix.Madvise(b[skip:skip+n], unix.MADV_DONTNEED) // advice
+	}
+}

@@ -41,3 +41,25 @@ func TestPackFault(t *testing.T) {
 	}()
 	kernels.Pack(unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), n*k), n, k)
 }
+
+// TestDrop: what is dropped is gone, and takes none of its neighbours along.
+func TestDrop(t *testing.T) {
+	const n, k = 512, 512
+	w := make([]float32, n*k)
+	for i := range w {
+		w[i] = float32(i%97) - 48
+	}
+	a, b, c := kernels.Pack(w, n, k), kernels.Pack(w, n, k), kernels.Pack(w, n, k)
+	row := make([]float32, k)
+	b.Drop()
+	for _, m := range []*kernels.Matrix{a, c} {
+		for out := range n {
+			if m.Row(row, out); row[k-1] != w[out*k+k-1] || row[0] != w[out*k] {
+				t.Fatalf("row %d of a neighbour changed", out)
+			}
+		}
+	}
+	if b.Row(row, n/2); row[k/2] != 0 {
+		t.Errorf("a dropped weight is still %v", row[k/2])
+	}
+}

@@ -7,3 +7,5 @@ import "errors"
 func mapMemory(int) (data, mapped []byte, err error) { return nil, nil, errors.ErrUnsupported }
 
 func unmapMemory([]byte) {}
+
+func dropMemory([]byte) {}

@@ -150,10 +150,11 @@ func (p packer) columns(v weights.Values, in, out int) (m *kernels.Matrix) {
 }
 
 func (p packer) shrink(m *kernels.Matrix) *kernels.Matrix {
-	if p.to == "int8" {
-		return m.Int8()
+	if p.to != "int8" {
+		return m
 	}
-	return m
+	defer m.Drop()
+	return m.Int8()
 }
 
 // narrows says that v is to have another floating-point type.
