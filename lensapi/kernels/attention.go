@@ -3,6 +3,7 @@ package kernels
 import (
 	"math"
 	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -35,6 +36,7 @@ func (h Heads) Attend(dst, q []float32, keys, values Blocks, start int) {
 			kv, from := i/jobs, i%jobs*per
 			w.attend(dst, q, keys, values, start, kv, from, min(from+per, rows*group))
 		}
+		attenderPool.Put(w)
 	})
 }
 
@@ -81,9 +83,17 @@ func (h Heads) newAttender(rows, s int) *attender {
 	if h.Window > 0 { // the window of the first row to that of the last, cut at blocks
 		width = min(width, (h.Window+rows+2*BlockLen-1)/BlockLen*BlockLen)
 	}
-	return &attender{h: h, group: h.Q / h.KV, width: width, q: make([]float32, rows*h.Dim), scores: make([]float32, rows*width),
-		z: make([]float32, rows*h.paddedDim()), span: make([]span, rows)}
+	w := attenderPool.Get().(*attender)
+	w.h, w.group, w.width = h, h.Q/h.KV, width
+	resize(&w.q, rows*h.Dim)
+	resize(&w.scores, rows*width)
+	resize(&w.z, rows*h.paddedDim())
+	resize(&w.span, rows)
+	return w
 }
+
+// attenderPool keeps them: they are many, and new memory is slow.
+var attenderPool = sync.Pool{New: func() any { return &attender{} }}
 
 // attend computes rows from..to-1 of the key head: row r is head r%group of the group at position start + r/group.
 func (w *attender) attend(dst, q []float32, keys, values Blocks, start, kv, from, to int) {
@@ -273,5 +283,6 @@ func (h Heads) each(rows, start int, f func(w *attender, r, kv, s int)) {
 			w.span[0].lo, w.span[0].hi = h.seen(start + r/h.Q)
 			f(w, r, r%h.Q/(h.Q/h.KV), s)
 		}
+		attenderPool.Put(w)
 	})
 }

@@ -19,7 +19,11 @@ type NotFiniteError = kernels.NotFiniteError
 // the last row of each position and of the last position; these, [rows, d_vocab], go to last, unless that is nil. See kernels.Unembedding.Lens for top and next. The
 // bits are those of Unembed and ReadLogits.
 func (m *Model) Lens(ctx context.Context, y Normalized, rows, top int, next []int, last []float32) ([]Readout, error) {
-	return kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}.Lens(ctx, y.rows, rows, top, next, last)
+	return m.unembedding().Lens(ctx, y.rows, rows, top, next, last)
+}
+
+func (m *Model) unembedding() kernels.Unembedding {
+	return kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}
 }
 
 // ReadLogits is the lens of logits [positions, rows, d_vocab] that are there already.

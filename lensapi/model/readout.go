@@ -75,24 +75,12 @@ func meanOf(x []float32) float64 {
 }
 
 // Unembed writes the logits of normalized rows, soft cap included, to dst [n, d_vocab], with the bits of the Head.
-func (m *Model) Unembed(dst []float32, y Normalized) { m.unembedWith(dst, y, m.unembed) }
+func (m *Model) Unembed(dst []float32, y Normalized) { m.unembedding().Logits(dst, y.rows) }
 
 // UnembedTokens writes the logits of some tokens to dst [n, len(ids)], with the bits that Unembed gives them. An id
 // outside the vocabulary panics.
 func (m *Model) UnembedTokens(dst []float32, y Normalized, ids []int) {
-	d := m.cfg.DModel
-	rows := make([]float32, len(ids)*d)
-	for i, id := range ids {
-		m.unembed.Row(rows[i*d:(i+1)*d], id)
-	}
-	m.unembedWith(dst, y, kernels.Pack(rows, len(ids), d))
-}
-
-func (m *Model) unembedWith(dst []float32, y Normalized, w *kernels.Matrix) {
-	kernels.MatMul(dst, y.rows, w, nil)
-	if m.cfg.LogitCap > 0 {
-		kernels.SoftCap(dst, dst, m.cfg.LogitCap)
-	}
+	m.unembedding().Tokens(dst, y.rows, ids)
 }
 
 // UnembeddingRow is the unembedding of a token [d_model], less that of base unless base is -1, in float64. centred takes
