@@ -3,8 +3,7 @@ package kernels_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 func BenchmarkMatMul(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	probe := newMachine()
-	for _, f := range formats {
+	for _, f := range append(formats, kernels.Int8) {
 		for _, c := range []struct{ n, k int }{{768, 768}, {2304, 768}, {3072, 768}, {768, 3072}, {50257, 768}} {
 			var ms []*kernels.Matrix
 			for bytes := 0; bytes < 64<<20; {
@@ -30,10 +29,11 @@ func BenchmarkMatMul(b *testing.B) {
 					best := time.Hour
 					peak, read := 0.0, 0.0
 					for i := 0; b.Loop(); i++ {
-						start := time.Now()
-						kernels.MatMul(y, x, ms[i%len(ms)], nil)
-						best = min(best, time.Since(start))
 						peak, read = max(peak, probe.fma()), max(read, probe.read())
+						kernels.MatMul(y, x, ms[2*i%len(ms)], nil) // products follow one another: no thread is started for the next
+						start := time.Now()
+						kernels.MatMul(y, x, ms[(2*i+1)%len(ms)], nil)
+						best = min(best, time.Since(start))
 					}
 					flops := 2 * float64(t*c.n*c.k) / best.Seconds()
 					bytes := float64(ms[0].Bytes()) / best.Seconds()
@@ -47,7 +47,7 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
-// machine measures limits of all threads together.
+// machine measures limits of all threads together, as products use them.
 type machine struct {
 	memory *kernels.ReadProbe
 	part   int
@@ -56,28 +56,26 @@ type machine struct {
 func newMachine() *machine { return &machine{memory: kernels.NewReadProbe(256 << 20)} }
 
 // fma returns floating-point operations per second, read bytes per second.
-func (m *machine) fma() float64 { return together(func(int) int { return kernels.ProbeFMA(20_000) }) }
+func (m *machine) fma() float64 { return together(func(int) int { return kernels.ProbeFMA(10_000) }) }
 
 func (m *machine) read() float64 {
-	const parts = 128
-	m.part += runtime.GOMAXPROCS(0)
+	const parts = 256
+	m.part += probes
 	return together(func(i int) int { return m.memory.Read((m.part+i)%parts, parts) })
 }
 
+// probes is how many probes are measured at a time: some milliseconds of them.
+const probes = 64
+
 func together(f func(i int) int) float64 {
-	var wg sync.WaitGroup
-	threads := runtime.GOMAXPROCS(0)
-	work := make([]int, threads)
+	var sum atomic.Int64
 	start := time.Now()
-	for i := range threads {
-		wg.Go(func() { work[i] = f(i) })
-	}
-	wg.Wait()
-	sum := 0
-	for _, w := range work {
-		sum += w
-	}
-	return float64(sum) / time.Since(start).Seconds()
+	kernels.Parallel(probes, 1<<30, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			sum.Add(int64(f(i)))
+		}
+	})
+	return float64(sum.Load()) / time.Since(start).Seconds()
 }
 
 func TestProbes(t *testing.T) {
