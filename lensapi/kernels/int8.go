@@ -37,21 +37,22 @@ func (m *Matrix) Int8() *Matrix {
 	q.data, q.owner = allocate(q.panels() * size)
 	Parallel(m.panels(), m.n*m.k, func(lo, hi int) {
 		panelWeights := make([]float32, m.k*panel)
-		var column [groupInputs]float32
+		column, row := make([]float32, groupInputs), make([]float32, groupRow)
 		for p := lo; p < hi; p++ {
 			m.widen(panelWeights, p)
 			for g := range groups(m.k) {
 				to := q.data[p*size+g*groupWeights:][:groupWeights]
-				scales := view[float32](to[groupInputs*panel:])
+				quads, scales := view[uint32](to[:groupInputs*panel]), view[float32](to[groupInputs*panel:])
+				inputs := panelWeights[g*groupInputs*panel : min((g+1)*groupInputs, m.k)*panel]
 				for j := range panel {
-					clear(column[:])
-					for i := 0; i < groupInputs && g*groupInputs+i < m.k; i++ {
-						column[i] = panelWeights[(g*groupInputs+i)*panel+j]
+					clear(column)
+					for i := j; i < len(inputs); i += panel {
+						column[i/panel] = inputs[i]
 					}
-					var steps [groupInputs]int8
-					scales[j] = quantize(&steps, &column)
-					for i, s := range steps {
-						to[i/4*4*panel+4*j+i%4] = byte(int(s) + 128)
+					quantizeRow(row, column)
+					scales[j] = row[groupRow-2]
+					for i := range groupInputs / 4 {
+						quads[i*panel+j] = math.Float32bits(row[i]) ^ 0x80808080 // plus 128, byte by byte
 					}
 				}
 			}
@@ -102,21 +103,22 @@ func (q *int8Rows) set(x []float32, k int) {
 	} else {
 		q.words = q.words[:need]
 	}
-	whole := 0 // groups that the assembly takes
-	if active != portable {
-		whole = k / groupInputs
-	}
 	Parallel(rows, len(x), func(lo, hi int) {
 		for r := lo; r < hi; r++ {
-			row, to := x[r*k:(r+1)*k], q.words[r*n*groupRow:]
-			if whole > 0 {
-				quantizeRow(to, row, whole)
-			}
-			for g := whole; g < n; g++ {
-				quantizeGroup(to[g*groupRow:], row[g*groupInputs:min((g+1)*groupInputs, k)])
-			}
+			quantizeRow(q.words[r*n*groupRow:(r+1)*n*groupRow], x[r*k:(r+1)*k])
 		}
 	})
+}
+
+// quantizeRow writes the groups of a row.
+func quantizeRow(to, x []float32) {
+	if whole := len(x) / groupInputs; active != portable && whole > 0 {
+		quantizeGroups(to, x, whole)
+		to, x = to[whole*groupRow:], x[whole*groupInputs:]
+	}
+	for ; len(x) > 0; to, x = to[groupRow:], x[min(groupInputs, len(x)):] {
+		quantizeGroup(to, x[:min(groupInputs, len(x))])
+	}
 }
 
 // quantizeGroup writes one group of a row; short ones get zeros.

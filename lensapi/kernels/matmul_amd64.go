@@ -10,8 +10,8 @@ func tilings(l level, f Format) *tiling {
 	return &tilingsAVX2[f]
 }
 
-// quantizeRow writes the first n groups of a row as quantizeGroup does.
-func quantizeRow(to, x []float32, n int) {
+// quantizeGroups writes the first n groups of a row as quantizeGroup does.
+func quantizeGroups(to, x []float32, n int) {
 	if active == avx512 {
 		quantizeAVX512(&to[0], &x[0], n)
 	} else {

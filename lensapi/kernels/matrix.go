@@ -100,8 +100,8 @@ func packRows[T float32 | uint16](to, w []T, cols, k int) {
 	}
 }
 
-// view is the bytes as weights.
-func view[T float32 | uint16](b []byte) []T {
+// view is the bytes as numbers.
+func view[T float32 | uint16 | uint32](b []byte) []T {
 	if len(b) == 0 {
 		return nil
 	}
