@@ -92,6 +92,16 @@ func gemmAVX512F32r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32,
 //go:noescape
 func gemmAVX512F32r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
 
+// gemmAVX512F32r13p2 is the tile of 13 rows and 2 panels; see tileFunc.
+//
+//go:noescape
+func gemmAVX512F32r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
+// gemmAVX512F32r14p2 is the tile of 14 rows and 2 panels; see tileFunc.
+//
+//go:noescape
+func gemmAVX512F32r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
 // gemmAVX512F16r1p8 is the tile of 1 rows and 8 panels; see tileFunc.
 //
 //go:noescape
@@ -182,6 +192,16 @@ func gemmAVX512F16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32,
 //go:noescape
 func gemmAVX512F16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
 
+// gemmAVX512F16r13p2 is the tile of 13 rows and 2 panels; see tileFunc.
+//
+//go:noescape
+func gemmAVX512F16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
+// gemmAVX512F16r14p2 is the tile of 14 rows and 2 panels; see tileFunc.
+//
+//go:noescape
+func gemmAVX512F16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
 // gemmAVX512BF16r1p8 is the tile of 1 rows and 8 panels; see tileFunc.
 //
 //go:noescape
@@ -271,3 +291,13 @@ func gemmAVX512BF16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32
 //
 //go:noescape
 func gemmAVX512BF16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
+// gemmAVX512BF16r13p2 is the tile of 13 rows and 2 panels; see tileFunc.
+//
+//go:noescape
+func gemmAVX512BF16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+
+// gemmAVX512BF16r14p2 is the tile of 14 rows and 2 panels; see tileFunc.
+//
+//go:noescape
+func gemmAVX512BF16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)

@@ -21,7 +21,7 @@ const (
 // over i = 0..k-1 in ascending order, each step one fused multiply-add. Panels lie bs bytes apart; bias may be nil.
 type tileFunc func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
 
-const maxRows = 12
+const maxRows = 14
 
 // tiling is the tiles of one level and format.
 type tiling struct {

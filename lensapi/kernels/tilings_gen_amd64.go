@@ -5,7 +5,7 @@ package kernels
 var tilingsAVX2 = [...]tiling{
 	F32: {
 		rows:   6,
-		panels: [...]int{0, 4, 2, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0},
+		panels: [...]int{0, 4, 2, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {4: gemmAVX2F32r1p4, 2: gemmAVX2F32r1p2},
@@ -20,11 +20,13 @@ var tilingsAVX2 = [...]tiling{
 			10: {},
 			11: {},
 			12: {},
+			13: {},
+			14: {},
 		},
 	},
 	F16: {
 		rows:   6,
-		panels: [...]int{0, 4, 2, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0},
+		panels: [...]int{0, 4, 2, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {4: gemmAVX2F16r1p4, 2: gemmAVX2F16r1p2},
@@ -39,11 +41,13 @@ var tilingsAVX2 = [...]tiling{
 			10: {},
 			11: {},
 			12: {},
+			13: {},
+			14: {},
 		},
 	},
 	BF16: {
 		rows:   6,
-		panels: [...]int{0, 4, 2, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0},
+		panels: [...]int{0, 4, 2, 2, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {4: gemmAVX2BF16r1p4, 2: gemmAVX2BF16r1p2},
@@ -58,11 +62,13 @@ var tilingsAVX2 = [...]tiling{
 			10: {},
 			11: {},
 			12: {},
+			13: {},
+			14: {},
 		},
 	},
 	Int8: {
 		rows:   2,
-		panels: [...]int{0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+		panels: [...]int{0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {2: gemmAVX2Int8r1p2, 1: gemmAVX2Int8r1p1},
@@ -77,14 +83,16 @@ var tilingsAVX2 = [...]tiling{
 			10: {},
 			11: {},
 			12: {},
+			13: {},
+			14: {},
 		},
 	},
 }
 
 var tilingsAVX512 = [...]tiling{
 	F32: {
-		rows:   12,
-		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2},
+		rows:   14,
+		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {8: gemmAVX512F32r1p8, 2: gemmAVX512F32r1p2},
@@ -99,11 +107,13 @@ var tilingsAVX512 = [...]tiling{
 			10: {2: gemmAVX512F32r10p2},
 			11: {2: gemmAVX512F32r11p2},
 			12: {2: gemmAVX512F32r12p2},
+			13: {2: gemmAVX512F32r13p2},
+			14: {2: gemmAVX512F32r14p2},
 		},
 	},
 	F16: {
-		rows:   12,
-		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2},
+		rows:   14,
+		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {8: gemmAVX512F16r1p8, 2: gemmAVX512F16r1p2},
@@ -118,11 +128,13 @@ var tilingsAVX512 = [...]tiling{
 			10: {2: gemmAVX512F16r10p2},
 			11: {2: gemmAVX512F16r11p2},
 			12: {2: gemmAVX512F16r12p2},
+			13: {2: gemmAVX512F16r13p2},
+			14: {2: gemmAVX512F16r14p2},
 		},
 	},
 	BF16: {
-		rows:   12,
-		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2},
+		rows:   14,
+		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {8: gemmAVX512BF16r1p8, 2: gemmAVX512BF16r1p2},
@@ -137,11 +149,13 @@ var tilingsAVX512 = [...]tiling{
 			10: {2: gemmAVX512BF16r10p2},
 			11: {2: gemmAVX512BF16r11p2},
 			12: {2: gemmAVX512BF16r12p2},
+			13: {2: gemmAVX512BF16r13p2},
+			14: {2: gemmAVX512BF16r14p2},
 		},
 	},
 	Int8: {
 		rows:   6,
-		panels: [...]int{0, 4, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0},
+		panels: [...]int{0, 4, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0},
 		tile: [...][9]tileFunc{
 			0:  {},
 			1:  {4: gemmAVX512Int8r1p4, 2: gemmAVX512Int8r1p2},
@@ -156,6 +170,8 @@ var tilingsAVX512 = [...]tiling{
 			10: {},
 			11: {},
 			12: {},
+			13: {},
+			14: {},
 		},
 	},
 }

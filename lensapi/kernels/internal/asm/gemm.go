@@ -14,7 +14,7 @@ import (
 const panel = 16
 
 // maxRows is the most rows of a tile; see package kernels.
-const maxRows = 12
+const maxRows = 14
 
 // tile is a kernel that computes rows x panels*16 outputs, each in one register lane from the first k to the last.
 type tile struct {
