@@ -24,6 +24,12 @@
 // sampler read. Numbers that are not recorded with each token (other variants, further statistics) are computed from residual rows: [Fresh] ones by running the
 // blocks again, exactly, or [Stored] ones from the cache without a forward pass, rounded, which the value and its caption say.
 //
+// # Beyond the lens
+//
+// [Model.Track] follows any token through all rows, [Model.Attribute] splits a logit into what layers, heads and neurons add, [Model.Attention] and
+// [Model.HeadScores] show where heads look, [Model.Intervene] and [Model.Patch] change a run and measure what follows, [Model.FitTunedLens] fits translators,
+// [Model.Search] looks through what the cache holds, [Model.Report] writes what [Model.Verify] can compute again. API.md maps other tools' calls to these.
+//
 // # The cache
 //
 // Every token is kept with its lens before a caller hears of it, so a click needs no forward pass, today or after a restart. What the lens showed is stored

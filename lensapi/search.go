@@ -376,7 +376,7 @@ func (h *Hits) Click(i int) (*TokenView, error) {
 // String is the hits as a table, each with the last tokens before it.
 func (h *Hits) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d hits", h.What, h.Total)
+	fmt.Fprintf(&b, "%s: hits: %d", h.What, h.Total)
 	if len(h.Hits) < h.Total {
 		fmt.Fprintf(&b, ", the first %d", len(h.Hits))
 	}

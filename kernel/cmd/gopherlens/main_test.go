@@ -406,7 +406,7 @@ func TestSearch(t *testing.T) {
 	if code != exitOK || !strings.Contains(out, "1.000") || !strings.Contains(out, "rows stored as float16") {
 		t.Errorf("status %d\n%s%s", code, out, errs)
 	}
-	if code, out, errs = gopherlens(t, "search", "--token", " Paris", "--row", "5_post"); code != exitOK || !strings.Contains(out, "1 hits") {
+	if code, out, errs = gopherlens(t, "search", "--token", " Paris", "--row", "5_post"); code != exitOK || !strings.Contains(out, "hits: 1 ") {
 		t.Errorf("status %d\n%s%s", code, out, errs)
 	}
 }
