@@ -191,6 +191,40 @@ func TestFormatInPython(t *testing.T) {
 	if !sameBits(got, stored(small, goldenRows())[:32*small.Rows*small.DModel]) {
 		t.Error("values differ")
 	}
+
+	// Of the newer folder every block must be one of those that its conversations have.
+	files := blockFiles(t, "testdata/v1.1")
+	out, err = exec.Command(python, append([]string{"-c", script}, files...)...).Output()
+	must(t, err)
+	got = asFloats(t, out)
+	var want [][]float32
+	add := func(codec cache.Codec, size int, layers ...int) {
+		rows := storedAs(codec, small, goldenRows())
+		for at := 0; at+size <= goldenTokens; at += size {
+			var block []float32
+			for pos := at; pos < at+size; pos++ {
+				for _, r := range layers {
+					block = append(block, rows[(pos*small.Rows+r)*small.DModel:][:small.DModel]...)
+				}
+			}
+			want = append(want, block)
+		}
+	}
+	add(cache.CodecF16, 16, 0, 1, 2)
+	add(cache.CodecF32, 16, 0, 1, 2)
+	add(cache.CodecCompact, 8, 0, 1, 2)
+	add(cache.CodecF16, 16, 0, 2)
+	if len(files) != len(want) {
+		t.Fatalf("%d blocks, want %d", len(files), len(want))
+	}
+	for i := range files {
+		found := slices.IndexFunc(want, func(w []float32) bool { return len(w) <= len(got) && sameBits(w, got[:len(w)]) })
+		if found < 0 {
+			t.Fatalf("the values of %s are those of no block", files[i])
+		}
+		got = got[len(want[found]):]
+		want = slices.Delete(want, found, found+1)
+	}
 }
 
 // A conversation of the golden folder can be continued by this version.

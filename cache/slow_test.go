@@ -26,9 +26,10 @@ const residentEnv = "GOPHERLENS_CACHE_TEST_RESIDENT"
 var residents = map[string]struct {
 	sp     cache.Space
 	tokens int
+	rounds int // of clicks through everything
 }{
-	"gpt2": {cache.Space{Model: "gpt2", Rows: 13, DModel: 768}, 300},
-	"7b":   {cache.Space{Model: "7b", Rows: 33, DModel: 4096}, 300},
+	"gpt2": {cache.Space{Model: "gpt2", Rows: 13, DModel: 768}, 300, 3},
+	"7b":   {cache.Space{Model: "7b", Rows: 33, DModel: 4096}, 300, 1},
 }
 
 // beResident is the child: it chats and clicks, and says the largest resident set it ever had, in kB.
@@ -56,7 +57,7 @@ func beResident(name string) {
 			fail(convs[i].Append([]cache.Token{{ID: 1000*i + at, Record: make([]byte, 800)}}, one[at%16*n:(at%16+1)*n]))
 		}
 	}
-	for range 3 {
+	for range r.rounds {
 		for _, c := range convs {
 			for at := 0; at+15 <= r.tokens; at += 15 {
 				_, err := c.Rows(context.Background(), at, at+15, nil)
