@@ -3,13 +3,9 @@ package forward
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
 )
-
-// Reading is what the unembedding makes of one residual row; see model.Reading.
-type Reading = model.Reading
 
 // Cell is a residual row of a position: Row indexes Model.Rows.
 type Cell struct{ Row, Position int }
@@ -25,25 +21,17 @@ func (t *Trace) Cells(cells ...Cell) []float32 {
 }
 
 // Read is the lens of rows [n, d_model], any rows of any positions: final norm and unembedding, the top likeliest tokens of each row, and
-// logit and rank of the tokens given. All rows share passes over the unembedding, and no logits are kept. The logits have the bits that Logits gives.
-// ctx is looked at every few rows.
-func (r *Runner) Read(ctx context.Context, rows []float32, top int, tokens ...int) ([]Reading, error) {
+// the scores of the tokens given. All rows share one pass over the unembedding, and no logits are kept; they have the bits that Logits gives.
+// ctx is looked at every few milliseconds.
+func (r *Runner) Read(ctx context.Context, rows []float32, top int, tokens ...int) ([]model.Readout, error) {
 	if err := r.checkRead(rows, top, tokens); err != nil {
 		return nil, err
 	}
-	d := r.m.Config().DModel
-	out := make([]Reading, 0, len(rows)/d)
-	for part := range slices.Chunk(rows, r.headChunk*d) {
-		err := turn(ctx, r, &r.heads, func(h *model.Head) error {
-			got, err := h.Read(ctx, part, top, tokens, nil)
-			out = append(out, got...)
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("lens: %w", err)
-		}
+	reads, err := r.m.Read(ctx, r.m.Normalize(rows), top, tokens)
+	if err != nil {
+		return nil, fmt.Errorf("lens: %w", err)
 	}
-	return out, nil
+	return reads, nil
 }
 
 // checkRead refuses what Read cannot do.
@@ -61,7 +49,7 @@ func (r *Runner) checkRead(rows []float32, top int, tokens []int) error {
 // Stream is Extend that hands over the lens of chosen cells while the pass goes on: when a block is done with some positions, f gets those of its
 // rows that cells names, in the order of their positions, and their readings. An error of f ends the call. cells may name positions
 // of this call only.
-func (s *Session) Stream(ctx context.Context, ids []int, cells []Cell, top int, f func(cells []Cell, readings []Reading) error) (*Trace, error) {
+func (s *Session) Stream(ctx context.Context, ids []int, cells []Cell, top int, f func(cells []Cell, readings []model.Readout) error) (*Trace, error) {
 	r := s.r
 	if err := r.checkRead(nil, top, nil); err != nil {
 		return nil, err
@@ -89,30 +77,15 @@ func (s *Session) Stream(ctx context.Context, ids []int, cells []Cell, top int, 
 					rows = append(rows, a.Data[i*d:(i+1)*d]...)
 				}
 			}
-			return r.readNow(ctx, rows, top, func(lo int, readings []Reading) error { return f(at[lo:lo+len(readings)], readings) })
+			if len(rows) == 0 {
+				return nil
+			}
+			readings, err := r.Read(ctx, rows, top)
+			if err != nil {
+				return err
+			}
+			return f(at, readings)
 		}
 	}
 	return s.extend(ctx, ids, sites, true)
-}
-
-// readNow is Read for a caller that has a turn already: in line for another one it could wait for itself.
-func (r *Runner) readNow(ctx context.Context, rows []float32, top int, f func(lo int, readings []Reading) error) error {
-	d := r.m.Config().DModel
-	lo := 0
-	for part := range slices.Chunk(rows, r.headChunk*d) {
-		h, err := r.heads.get()
-		if err != nil {
-			return err
-		}
-		readings, err := h.Read(ctx, part, top, nil, nil)
-		if err != nil {
-			return fmt.Errorf("lens: %w", err)
-		}
-		r.heads.put(h)
-		if err := f(lo, readings); err != nil {
-			return err
-		}
-		lo += len(readings)
-	}
-	return nil
 }

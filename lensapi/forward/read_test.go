@@ -11,37 +11,29 @@ import (
 
 	"github.com/gopherlens/gopherlens/lensapi/forward"
 	"github.com/gopherlens/gopherlens/lensapi/lenstest"
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 // sameReading compares a reading with the logits of its row.
-func sameReading(t *testing.T, where string, got forward.Reading, z []float32, tokens []int) {
+func sameReading(t *testing.T, where string, got model.Readout, z []float32, tokens []int) {
 	t.Helper()
 	lp := make([]float64, len(z))
 	for i, v := range z {
 		lp[i] = float64(v)
 	}
 	order := rank(lp)
-	rankOf := func(id int) int {
-		n := 1
-		for _, v := range z {
-			if v > z[id] {
-				n++
-			}
-		}
-		return n
-	}
 	for i, c := range got.Top {
-		if c.ID != order[i] || c.Rank != rankOf(c.ID) || math.Float32bits(c.Logit) != math.Float32bits(z[c.ID]) {
+		if c.ID != order[i] || math.Float32bits(c.Logit) != math.Float32bits(z[c.ID]) {
 			t.Fatalf("%s: candidate %d is %+v, want token %d with logit %v", where, i, c, order[i], z[order[i]])
 		}
 	}
-	for i, c := range got.Tokens {
-		if c.ID != tokens[i] || c.Rank != rankOf(c.ID) || c.Logit != z[c.ID] {
+	for i, c := range got.Scores {
+		if order[c.Rank-1] != tokens[i] || c.Logit != z[tokens[i]] || math.Abs(c.Logprob-(float64(c.Logit)-got.LogPartition)) > 1e-9 {
 			t.Fatalf("%s: token %d is %+v", where, tokens[i], c)
 		}
 	}
-	if len(got.Tokens) != len(tokens) {
-		t.Fatalf("%s: %d tokens, want %d", where, len(got.Tokens), len(tokens))
+	if len(got.Scores) != len(tokens) {
+		t.Fatalf("%s: %d tokens, want %d", where, len(got.Scores), len(tokens))
 	}
 	if _, want := logSoftmax(z); math.Abs(got.LogPartition-want) > 1e-6*max(1, math.Abs(want)) {
 		t.Fatalf("%s: log partition %v, want %v", where, got.LogPartition, want)
@@ -92,7 +84,7 @@ func TestReadRefuses(t *testing.T) {
 		"ask for 1 to 272":    func() error { _, err := r.Read(ctx, row, 0); return err },
 		"the top 273 tokens":  func() error { _, err := r.Read(ctx, row, 273); return err },
 		"not rows of d_model": func() error { _, err := r.Read(ctx, row[:15], 1); return err },
-		"lens: stopped":       func() error { c, cancel := context.WithCancel(ctx); cancel(); _, err := r.Read(c, row, 1); return err },
+		"context canceled":    func() error { c, cancel := context.WithCancel(ctx); cancel(); _, err := r.Read(c, row, 1); return err },
 		"are not finite":      func() error { row[3] = float32(math.NaN()); _, err := r.Read(ctx, row, 1); return err },
 		"row 3 of position 1 ": func() error {
 			_, err := r.NewSession().Stream(ctx, []int{1, 2}, []forward.Cell{{3, 1}}, 1, nil)
@@ -125,8 +117,8 @@ func TestStream(t *testing.T) {
 	extend(t, s, ids[:5])
 	cells := []forward.Cell{{2, 149}, {0, 5}, {1, 140}, {1, 6}, {1, 133}}
 	var order []forward.Cell
-	got := map[forward.Cell]forward.Reading{}
-	tr, err := s.Stream(context.Background(), ids[5:], cells, 4, func(at []forward.Cell, readings []forward.Reading) error {
+	got := map[forward.Cell]model.Readout{}
+	tr, err := s.Stream(context.Background(), ids[5:], cells, 4, func(at []forward.Cell, readings []model.Readout) error {
 		order = append(order, at...)
 		for i, c := range at {
 			got[c] = readings[i]
@@ -149,7 +141,7 @@ func TestStream(t *testing.T) {
 		sameReading(t, fmt.Sprint(c), got[c], z, nil)
 	}
 	stop := errors.New("enough")
-	if _, err := s.Stream(context.Background(), ids[:3], []forward.Cell{{1, 151}}, 1, func([]forward.Cell, []forward.Reading) error { return stop }); !errors.Is(err, stop) || s.Len() != 150 {
+	if _, err := s.Stream(context.Background(), ids[:3], []forward.Cell{{1, 151}}, 1, func([]forward.Cell, []model.Readout) error { return stop }); !errors.Is(err, stop) || s.Len() != 150 {
 		t.Errorf("stopped by its reader: %v, %d positions", err, s.Len())
 	}
 }

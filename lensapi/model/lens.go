@@ -26,6 +26,12 @@ func (m *Model) unembedding() kernels.Unembedding {
 	return kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}
 }
 
+// Read is the lens of any rows y [n, d_model], none of which is compared with another, in one pass over the unembedding that keeps no logits:
+// the top candidates and the scores of some tokens, all in the vocabulary. See kernels.Unembedding.Read.
+func (m *Model) Read(ctx context.Context, y Normalized, top int, tokens []int) ([]Readout, error) {
+	return kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}.Read(ctx, y.rows, top, tokens)
+}
+
 // ReadLogits is the lens of logits [positions, rows, d_vocab] that are there already.
 func ReadLogits(logits []float32, rows, dVocab, top int, next []int) ([]Readout, error) {
 	return kernels.ReadLogits(logits, rows, dVocab, top, next)

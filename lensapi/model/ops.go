@@ -24,7 +24,6 @@ type run struct {
 	angles [][]float32 // by rotary of the graph: the angles of the T positions
 	in     []float32   // [T, d_model]; head only
 	out    []float32   // [T, d_vocab]; head only
-	read   *request    // in place of out
 	taps   []Tap       // by index of the site; nil: none
 	err    error       // the first failure, before Gorgonia wraps it in its own words
 }

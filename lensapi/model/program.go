@@ -56,22 +56,10 @@ func (m *Model) NewHead() (h *Head, err error) {
 		d := m.cfg.DModel
 		x := g.op("rows", d, func(dst []float32, _ [][]float32) { copy(dst, g.run.in) }, g.tick) // [n, d_model]
 		x = g.norm("ln_final", x, &m.final)                                                      // [n, d_model]
-		own := &buffer{}                                                                         // of logits that only a reading sees
 		g.apply(&op{name: "unembed", arity: 1, cols: m.cfg.DVocab, run: g.run,                   // [n, d_vocab]
-			dst: func(n int) []float32 {
-				if g.run.read != nil {
-					return own.rows(n)
-				}
-				return g.run.out[:n]
-			},
+			dst: func(n int) []float32 { return g.run.out[:n] },
 			f: func(dst []float32, in [][]float32) error {
-				kernels.MatMul(dst, in[0], m.unembed, nil)
-				if limit := m.cfg.LogitCap; limit > 0 {
-					kernels.SoftCap(dst, dst, limit)
-				}
-				if g.run.read != nil {
-					return g.run.read.fill(dst)
-				}
+				kernels.Unembedding{W: m.unembed, Cap: m.cfg.LogitCap}.Logits(dst, in[0])
 				return nil
 			},
 		}, x)
