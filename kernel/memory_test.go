@@ -22,7 +22,7 @@ func TestOutOfMemory(t *testing.T) {
 	var hoard [][]byte
 	grow := func(keep bool) func(context.Context, *kernel.Cell) (any, error) {
 		return func(ctx context.Context, _ *kernel.Cell) (any, error) {
-			for range 64 {
+			for range 32 {
 				b := make([]byte, room/16)
 				for i := 0; i < len(b); i += 4096 {
 					b[i] = 1

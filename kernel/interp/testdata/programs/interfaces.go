@@ -295,8 +295,9 @@ func main() {
 	ix := []int{3, 1, 2}
 	sort.Stable(sort.Reverse(sort.IntSlice(ix)))
 	fmt.Println(ix)
-	tr := time.AfterFunc(time.Millisecond, func() { n = 100 })
-	time.Sleep(20 * time.Millisecond)
+	fired := make(chan bool)
+	tr := time.AfterFunc(time.Millisecond, func() { n = 100; close(fired) })
+	<-fired
 	fmt.Println(n, tr.Stop())
 	mf := func(s string) (int, error) { return len(s), nil }
 	fmt.Println(strings.IndexFunc("ab1", func(r rune) bool { return r == '1' }))
