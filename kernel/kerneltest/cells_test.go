@@ -170,18 +170,19 @@ func TestCompleteAndInspectCountCharacters(t *testing.T) {
 // TestInterrupts: by message; state is kept and the next cell runs.
 func TestInterrupts(t *testing.T) {
 	c := goKernel(t).Client
-	good(t, c, "import (\"sync\"; \"time\"); n := 0; gate := make(chan int); var mu sync.Mutex; mu.Lock()")
+	// n is atomic: nothing else orders a goroutine that is left behind and the next cell
+	good(t, c, "import (\"sync\"; \"sync/atomic\"; \"time\"); var n atomic.Int64; gate := make(chan int); var mu sync.Mutex; mu.Lock()")
 	for name, code := range map[string]string{
-		"loop":    "n++; for {}",
-		"sleep":   "n++; time.Sleep(time.Hour)",
-		"calls":   "func f(i int) int { return i + 1 }; n++; for { f(1) }",
-		"channel": "n++; <-gate",
-		"mutex":   "n++; mu.Lock()",
-		"context": "n++; <-ctx.Done(); ctx.Err()",
-		"select":  "n++; select {}",
+		"loop":    "n.Add(1); for {}",
+		"sleep":   "n.Add(1); time.Sleep(time.Hour)",
+		"calls":   "func f(i int) int { return i + 1 }; n.Add(1); for { f(1) }",
+		"channel": "n.Add(1); <-gate",
+		"mutex":   "n.Add(1); mu.Lock()",
+		"context": "n.Add(1); <-ctx.Done(); ctx.Err()",
+		"select":  "n.Add(1); select {}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := good(t, c, "n").value(t)
+			before := good(t, c, "n.Load()").value(t)
 			var reply wire.ExecuteReplyContent
 			reply, err := c.Execute(within(t), code, func(m *wire.Message) {
 				if m.Header.MsgType == wire.ExecuteInput {
@@ -195,7 +196,7 @@ func TestInterrupts(t *testing.T) {
 			if err != nil || reply.EName != "interrupted" {
 				t.Errorf("%+v, %v", reply.Failure, err)
 			}
-			if after := good(t, c, "n").value(t); after == before {
+			if after := good(t, c, "n.Load()").value(t); after == before {
 				t.Errorf("n is still %v", after)
 			}
 		})
