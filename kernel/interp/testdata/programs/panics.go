@@ -26,7 +26,7 @@ func main() {
 			_ = v
 		}
 	}()
-	func() { defer func() { fmt.Println(recover()) }(); panic(nil) }()
+	func() { defer func() { fmt.Printf("%T\n", recover()) }(); panic(nil) }()
 	func() { defer func() { r := recover(); fmt.Printf("%T %v\n", r, r) }(); panic(fmt.Errorf("e")) }()
 	func() { defer func() { r := recover(); fmt.Printf("%T %v\n", r, r) }(); var m map[P]int; m[P{}]++ }()
 	func() { defer func() { r := recover(); fmt.Printf("%T %v\n", r, r) }(); a := []int{1}; i := 1; a[i]++ }()
