@@ -72,6 +72,7 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 	}
 	declared := declaredNames(slices.Concat(a.own, a.inherit))
 	instrument(f, func(n string) bool { return src.vars[n] || declared[n] || s.scope[n] != nil })
+	shieldTypes(f, declared)
 	u = &unit{file: a.file, seq: a.seq, fn: src.fn, syntax: f, own: a.own, inherit: a.inherit, imports: maps.Clone(a.imports), dots: a.dots,
 		importNames: map[string]bool{}, shows: src.shown, quiet: a.plan.quiet(), pkg: types.NewPackage("main", "main"), info: newInfo()}
 	for n, p := range a.imports {
@@ -100,6 +101,23 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 		}
 	}
 	return u, false, nil
+}
+
+// shieldTypes puts the right side of `type B A` in parentheses where A is not declared here: the checker's search for cycles takes a bare name that it
+// finds in the package's scope for one that the file declares, and fails on it.
+func shieldTypes(f *ast.File, declared map[string]bool) {
+	for _, d := range f.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.TYPE {
+			continue
+		}
+		for _, sp := range g.Specs {
+			ts := sp.(*ast.TypeSpec)
+			if id, ok := ts.Type.(*ast.Ident); ok && !declared[id.Name] {
+				ts.Type = &ast.ParenExpr{Lparen: id.Pos(), X: id, Rparen: id.End()}
+			}
+		}
+	}
 }
 
 func (s *Session) parseFailure(file string, err error) []diagnostic {
@@ -313,11 +331,14 @@ func (s *Session) orderRuns(u *unit, src *source) {
 	if len(src.runs) == 0 {
 		return
 	}
-	rank := map[types.Object]int{}
+	// by the place of the value: a blank variable has no other name
+	rank := map[[2]int]int{}
+	place := func(e ast.Expr) [2]int {
+		p := s.base.FileSet.Position(e.Pos())
+		return [2]int{p.Line, p.Column}
+	}
 	for i, in := range u.info.InitOrder {
-		for _, v := range in.Lhs {
-			rank[v] = i + 1
-		}
+		rank[place(in.Rhs)] = i
 	}
 	body := cellFunc(u).Body.List
 	skip := 0
@@ -326,21 +347,10 @@ func (s *Session) orderRuns(u *unit, src *source) {
 	}
 	for _, r := range src.runs {
 		part := body[skip+r[0] : skip+r[1]]
-		sort.SliceStable(part, func(i, j int) bool { return stmtRank(u, rank, part[i]) < stmtRank(u, rank, part[j]) })
+		sort.SliceStable(part, func(i, j int) bool {
+			return rank[place(part[i].(*ast.AssignStmt).Rhs[0])] < rank[place(part[j].(*ast.AssignStmt).Rhs[0])]
+		})
 	}
-}
-
-func stmtRank(u *unit, rank map[types.Object]int, st ast.Stmt) int {
-	if as, ok := st.(*ast.AssignStmt); ok {
-		for _, e := range as.Lhs {
-			if id, ok := e.(*ast.Ident); ok {
-				if n := rank[u.info.Uses[id]]; n > 0 {
-					return n
-				}
-			}
-		}
-	}
-	return 0
 }
 
 func cellFunc(u *unit) *ast.FuncDecl {

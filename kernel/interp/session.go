@@ -252,7 +252,7 @@ func duplicates(p *plan, vars map[string]bool) []diagnostic {
 	seen := map[string]*decl{}
 	for _, d := range p.decls {
 		for _, n := range d.names {
-			if n == "_" {
+			if n == "_" || strings.HasSuffix(n, "._") {
 				continue
 			}
 			if o := seen[n]; o != nil || vars[n] {
