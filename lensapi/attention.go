@@ -272,11 +272,11 @@ func (a *Attention) Head(layer, head int) (*plots.Figure, error) {
 
 // RolloutChart draws the rollout.
 func (a *Attention) RolloutChart() (*plots.Figure, error) {
-	roll, err := a.Rollout()
+	r, err := a.RolledOut()
 	if err != nil {
 		return nil, err
 	}
-	return a.matrix("Attention rollout", "share (Abnar and Zuidema 2020)", lower(roll), 1)
+	return r.Chart()
 }
 
 func (a *Attention) matrix(title, label string, values [][]float64, most float64) (*plots.Figure, error) {

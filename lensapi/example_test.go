@@ -2,6 +2,7 @@ package lens_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"math"
@@ -401,4 +402,62 @@ func ExampleModel_Search() {
 		fmt.Printf("%d %q after %q\n", h.Position, h.TokenText, h.Context[len(h.Context)-1].TokenText)
 	}
 	// Output: 4 " is" after " Italy"
+}
+
+func ExampleModel_LogitLensKit() {
+	m, done := example()
+	defer done()
+	k, err := m.LogitLensKit(context.Background(), "The capital of France is", lens.LensOptions{Top: 5})
+	if err != nil {
+		log.Fatal(err)
+	}
+	last := len(k.Input) - 1
+	for l, layer := range k.Layers {
+		fmt.Printf("%d %q %.3f\n", layer, k.TopK[l][last][0], k.Probability(l, last, " Paris"))
+	}
+	// Output:
+	// 0 "lin" 0.000
+	// 1 "lin" 0.001
+	// 2 " Paris" 0.078
+	// 3 " Paris" 0.921
+	// 4 " Paris" 0.988
+	// 5 " Paris" 0.989
+}
+
+func ExampleGrid_Parquet() {
+	m, done := example()
+	defer done()
+	g, err := m.LogitLens(context.Background(), "The capital of France is", lens.LensOptions{Stats: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := os.CreateTemp("", "cells-*.parquet") // pandas.read_parquet, DuckDB, Polars read it
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(g.Parquet(f), f.Close()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(g.Rows)*len(g.IDs), "lines")
+	// Output: 35 lines
+}
+
+func ExampleAttention_RolledOut() {
+	m, done := example()
+	defer done()
+	a, err := m.Attention(context.Background(), "The capital of France is", lens.AttentionOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := a.RolledOut()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var sum float64
+	for _, x := range r.Share[len(r.Share)-1] {
+		sum += x
+	}
+	fmt.Printf("%.6f\n", sum)
+	// Output: 1.000000
 }

@@ -26,7 +26,7 @@ type ReportRequest struct {
 	Tokens  []int   `json:"tokens,omitempty"`  // of track
 
 	Target     *Target             `json:"target,omitempty"`     // of attribution and patch
-	Position   int                 `json:"position,omitempty"`   // of attribution
+	Position   int                 `json:"position,omitempty"`   // of attribution and patch
 	Convention *AttributionOptions `json:"convention,omitempty"` // of attribution
 
 	Layers   []int `json:"layers,omitempty"` // of attention and patch
@@ -106,7 +106,7 @@ func (m *Model) answerReport(ctx context.Context, req ReportRequest, name string
 	case "attention":
 		v, err = m.AttentionIDs(ctx, req.IDs, AttentionOptions{Layers: req.Layers, Weighted: req.Weighted})
 	case "patch":
-		v, err = m.PatchIDs(ctx, req.IDs, req.Corrupted, *req.Target, PatchOptions{Site: req.Site, ByHead: req.ByHead, Noising: req.Noising, Layers: req.Layers})
+		v, err = m.PatchIDs(ctx, req.IDs, req.Corrupted, *req.Target, PatchOptions{Position: req.Position, Site: req.Site, ByHead: req.ByHead, Noising: req.Noising, Layers: req.Layers})
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (req *ReportRequest) check() error {
 		"track":       {"variant", "stats", "mid", "tokens"},
 		"attribution": {"target", "position", "convention"},
 		"attention":   {"layers", "weighted"},
-		"patch":       {"target", "corrupted", "site", "by_head", "noising", "layers"},
+		"patch":       {"target", "position", "corrupted", "site", "by_head", "noising", "layers"},
 	}[req.Kind]
 	if used == nil {
 		return invalidf("report of %q: use lens, track, attribution, attention or patch", req.Kind)

@@ -34,6 +34,10 @@ type lensCmd struct {
 	CSV  path `name:"csv" help:"Write a line for each cell." placeholder:"FILE"`
 	NPZ  path `name:"npz" help:"Write NumPy arrays." placeholder:"FILE"`
 
+	Parquet path `help:"Write a line for each cell, typed." placeholder:"FILE"`
+	Zarr    path `help:"Write the arrays of --npz as a zarr v3 group." placeholder:"DIR"`
+	Kit     path `name:"logitlenskit" help:"Write for LogitLensKit (its JSON, version 2)." placeholder:"FILE"`
+
 	Report path `help:"Write a report that gopherlens verify can compute again." placeholder:"FILE"`
 }
 
@@ -87,12 +91,8 @@ func (c *lensCmd) Run(e *env) error {
 			return err
 		}
 	}
-	for path, write := range map[path]func(io.Writer) error{c.HTML: g.HTML, c.CSV: g.CSV, c.NPZ: g.NPZ} {
-		if err := writeTo(path, write); err != nil {
-			return err
-		}
-	}
-	if err := c.report(e, m, g); err != nil {
+	files, err := c.files(e, m, g, opt)
+	if err != nil {
 		return usage(err)
 	}
 	switch {
@@ -100,22 +100,49 @@ func (c *lensCmd) Run(e *env) error {
 		enc := json.NewEncoder(e.stdout)
 		enc.SetEscapeHTML(false)
 		err = enc.Encode(g)
-	case c.PNG == "" && c.HTML == "" && c.CSV == "" && c.NPZ == "" && c.Report == "":
+	case c.PNG == "" && files == 0:
 		_, err = fmt.Fprint(e.stdout, g)
 	}
 	return err
 }
 
-// report writes the grid's report, if it is asked for.
-func (c *lensCmd) report(e *env, m *lens.Model, g *lens.Grid) error {
-	if c.Report == "" {
-		return nil
+// files writes what is asked for besides the picture, and says how many files.
+func (c *lensCmd) files(e *env, m *lens.Model, g *lens.Grid, opt lens.LensOptions) (n int, err error) {
+	kit := func(w io.Writer) error {
+		opt.BOS = lens.BOSNo // the ids have it
+		k, err := m.LogitLensKitIDs(e.ctx, g.IDs, opt)
+		if err != nil {
+			return err
+		}
+		return k.Write(w)
 	}
-	r, err := m.Report(e.ctx, lens.ReportRequest{Kind: "lens", IDs: g.IDs, Variant: lens.Variant(c.Variant), Top: c.Top, Stats: c.Stats, Mid: c.Mid})
+	for _, f := range []struct {
+		path  path
+		write func(io.Writer) error
+	}{{c.HTML, g.HTML}, {c.CSV, g.CSV}, {c.NPZ, g.NPZ}, {c.Parquet, g.Parquet}, {c.Kit, kit}, {c.Report, func(w io.Writer) error {
+		return report(e, m, lens.ReportRequest{Kind: "lens", IDs: g.IDs, Variant: lens.Variant(c.Variant), Top: c.Top, Stats: c.Stats, Mid: c.Mid}, w)
+	}}} {
+		if f.path == "" {
+			continue
+		}
+		n++
+		if err := writeTo(f.path, f.write); err != nil {
+			return n, err
+		}
+	}
+	if c.Zarr == "" {
+		return n, nil
+	}
+	return n + 1, g.Zarr(string(c.Zarr))
+}
+
+// report writes a report of a result that is computed again for it, without the cache.
+func report(e *env, m *lens.Model, req lens.ReportRequest, w io.Writer) error {
+	r, err := m.Report(e.ctx, req)
 	if err != nil {
 		return err
 	}
-	return writeTo(c.Report, r.Write)
+	return r.Write(w)
 }
 
 // writeTo writes a file, or nothing for "".

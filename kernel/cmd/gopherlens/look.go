@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -27,6 +28,16 @@ type input struct {
 type outputs struct {
 	JSON bool `name:"json" help:"Print one JSON object (lensapi/API.md) in place of the table."`
 	PNG  path `name:"png" help:"Write the picture." placeholder:"FILE"`
+}
+
+// reported is a command whose result a report can hold.
+type reported struct {
+	Report path `help:"Write a report that gopherlens verify can compute again." placeholder:"FILE"`
+}
+
+// write writes the report of a request, if one is asked for.
+func (r *reported) write(e *env, m *lens.Model, req lens.ReportRequest) error {
+	return writeTo(r.Report, func(w io.Writer) error { return report(e, m, req, w) })
 }
 
 // result is a value that shows itself.
@@ -102,6 +113,7 @@ func parseToken(m *lens.Model, s string) (int, error) {
 
 type trackCmd struct {
 	input
+	reported
 	Token   []string `sep:"none" help:"Token to follow, as text (\" Paris\") or id:123; may be repeated. Default: each row's first choice at the last position." placeholder:"TOKEN"`
 	Variant string   `default:"normed" help:"Lens variant: normed, raw, scaled."`
 	Ranks   bool     `help:"With the rank of each token in each row."`
@@ -118,7 +130,15 @@ func (c *trackCmd) Run(e *env) error {
 			tokens = append(tokens, id)
 		}
 		t, err := m.TrackIDs(e.ctx, ids, tokens, lens.LensOptions{Variant: lens.Variant(c.Variant), Stats: c.Ranks, BOS: lens.BOSNo})
-		return lastTrack{t}, err
+		if err != nil {
+			return nil, err
+		}
+		for _, tok := range t.Tracked {
+			if len(c.Token) == 0 {
+				tokens = append(tokens, tok.ID)
+			}
+		}
+		return lastTrack{t}, c.write(e, m, lens.ReportRequest{Kind: "track", IDs: ids, Variant: lens.Variant(c.Variant), Stats: c.Ranks, Tokens: tokens})
 	})
 }
 
@@ -129,6 +149,7 @@ func (t lastTrack) Chart() (*plots.Figure, error) { return t.Tracks.Chart(-1) }
 
 type attributeCmd struct {
 	input
+	reported
 	Token     string `required:"" help:"Token whose logit is explained, as text (\" Paris\") or id:123." placeholder:"TOKEN"`
 	Against   string `help:"Token whose logit is subtracted." placeholder:"TOKEN"`
 	Position  int    `default:"-1" help:"Position; -1 is the last."`
@@ -143,20 +164,34 @@ func (c *attributeCmd) Run(e *env) error {
 		if err != nil {
 			return nil, err
 		}
-		return m.AttributeIDs(e.ctx, ids, c.Position, target, lens.AttributionOptions{ValueBiasApart: c.BiasApart, CentredUnembedding: c.Centred, NoNorm: c.NoNorm})
+		convention := lens.AttributionOptions{ValueBiasApart: c.BiasApart, CentredUnembedding: c.Centred, NoNorm: c.NoNorm}
+		a, err := m.AttributeIDs(e.ctx, ids, c.Position, target, convention)
+		if err != nil {
+			return nil, err
+		}
+		return a, c.write(e, m, lens.ReportRequest{Kind: "attribution", IDs: ids, Position: c.Position, Target: &target, Convention: &convention})
 	})
 }
 
 type attentionCmd struct {
 	input
+	reported
 	Layer    []int  `help:"Layer, may be repeated. Default: all." placeholder:"N"`
 	Weighted bool   `help:"With weights times the length of what each value adds (in --json)."`
+	Rollout  bool   `help:"Show the attention rollout over all layers (Abnar and Zuidema 2020) in place of each head."`
 	Rows     string `enum:"fresh,stored" default:"fresh" help:"fresh: from a pass; stored: from the cache's rows, without one."`
 }
 
 func (c *attentionCmd) Run(e *env) error {
 	return c.look(e, func(m *lens.Model, ids []int) (result, error) {
-		return m.AttentionIDs(e.ctx, ids, lens.AttentionOptions{Layers: c.Layer, Weighted: c.Weighted, Rows: lens.RowSource(c.Rows)})
+		a, err := m.AttentionIDs(e.ctx, ids, lens.AttentionOptions{Layers: c.Layer, Weighted: c.Weighted, Rows: lens.RowSource(c.Rows)})
+		if err != nil {
+			return nil, err
+		}
+		if err := c.write(e, m, lens.ReportRequest{Kind: "attention", IDs: ids, Layers: c.Layer, Weighted: c.Weighted}); err != nil || !c.Rollout {
+			return a, err
+		}
+		return a.RolledOut()
 	})
 }
 
@@ -183,6 +218,7 @@ func (c *headsCmd) Run(e *env) error {
 
 type patchCmd struct {
 	outputs
+	reported
 	Model     string `default:"teach" help:"Model: teach (embedded), or a folder in Hugging Face layout." placeholder:"NAME|DIR"`
 	Clean     string `required:"" help:"Prompt whose answer is right." placeholder:"TEXT"`
 	Corrupted string `required:"" help:"Prompt with as many tokens whose answer is another." placeholder:"TEXT"`
@@ -209,6 +245,9 @@ func (c *patchCmd) Run(e *env) error {
 		Progress: lens.PrintProgress(e.stderr)})
 	if s == nil {
 		return usage(err)
+	}
+	if err == nil {
+		err = c.write(e, m, lens.ReportRequest{Kind: "patch", IDs: s.Clean, Corrupted: s.Corrupted, Target: &target, Site: c.Site, ByHead: c.Heads, Noising: c.Noising, Layers: c.Layer})
 	}
 	return errors.Join(usage(err), c.show(e, s)) // interrupted, it shows the part that is done
 }

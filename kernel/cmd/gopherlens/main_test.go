@@ -377,6 +377,28 @@ func TestReportAndVerify(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, info, err)
 		}
 	}
+	parquet, zarr, kit := filepath.Join(dir, "r.parquet"), filepath.Join(dir, "r.zarr"), filepath.Join(dir, "kit.json")
+	if code, out, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--parquet", parquet, "--zarr", zarr, "--logitlenskit", kit); code != exitOK || out != "" {
+		t.Fatalf("status %d\n%s%s", code, out, errs)
+	}
+	for _, path := range []string{parquet, filepath.Join(zarr, "kl", "c", "0", "0"), kit} {
+		if info, err := os.Stat(path); err != nil || info.Size() < 100 {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	for _, args := range [][]string{{"track", "--prompt", "The capital of France is"}, {"attribute", "--prompt", "The capital of France is", "--token", " Paris"},
+		{"attention", "--prompt", "The capital", "--layer", "1"}, {"patch", "--clean", "The capital of France is", "--corrupted", "The capital of Italy is", "--token", " Paris", "--layer", "2"}} {
+		path := filepath.Join(dir, args[0])
+		if code, _, errs := gopherlens(t, append(args, "--report", path)...); code != exitOK {
+			t.Fatalf("%v: status %d\n%s", args, code, errs)
+		}
+		if code, out, errs := gopherlens(t, "verify", path); code != exitOK || !strings.HasPrefix(out, "equal to the bit") {
+			t.Errorf("%v: status %d\n%s%s", args, code, out, errs)
+		}
+	}
+	if code, out, errs := gopherlens(t, "attention", "--prompt", "The capital of France is", "--rollout"); code != exitOK || !strings.Contains(out, "rollout") {
+		t.Errorf("status %d\n%s%s", code, out, errs)
+	}
 	if code, out, errs := gopherlens(t, "verify", report); code != exitOK || !strings.HasPrefix(out, "equal to the bit") {
 		t.Errorf("status %d\n%s%s", code, out, errs)
 	}
