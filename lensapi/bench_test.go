@@ -22,9 +22,29 @@ func benchModel(b *testing.B) *Model {
 	return m
 }
 
-// A residual sweep of all layers by positions, in units of as many whole runs with a hook.
+// gpt2Small has GPT-2's smallest shape and random weights: the speed of the trained one.
+func gpt2Small(b *testing.B) *Model {
+	b.Helper()
+	mod, err := model.Random([]byte(`{"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "vocab_size": 50257, "n_positions": 1024}`), "F32", 1, model.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &Model{name: "gpt2", cfg: mod.Config(), rowNames: mod.Rows(), run: forward.New(mod)}
+}
+
+// A residual sweep of 12 layers by 15 positions on a prompt of 15 tokens that differs at once, and as many whole runs with a hook.
+func BenchmarkPatchSweepGPT2(b *testing.B) {
+	m := gpt2Small(b)
+	clean, other := make([]int, 15), make([]int, 15)
+	for i := range clean {
+		clean[i], other[i] = 1000+7*i, 2000+11*i
+	}
+	benchSweep(b, m, clean, other, 464)
+}
+
+// The same of the embedded model.
 func BenchmarkPatchSweep(b *testing.B) {
-	m, ctx := benchModel(b), context.Background()
+	m := benchModel(b)
 	clean, err := m.Encode("When Mary and John went to the shop, John gave a book to")
 	if err != nil {
 		b.Fatal(err)
@@ -39,6 +59,11 @@ func BenchmarkPatchSweep(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	benchSweep(b, m, clean, other, mary)
+}
+
+func benchSweep(b *testing.B, m *Model, clean, other []int, mary int) {
+	ctx := context.Background()
 	b.Run("sweep", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := m.PatchIDs(ctx, clean, other, LogitOf(mary), PatchOptions{}); err != nil {

@@ -56,7 +56,7 @@ type Sweep struct {
 var sweepSites = []string{"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern", "pre", "post"}
 
 // Patch sweeps over a pair of prompts of equal length. It runs no more than it must: the tokens before the patched position come from a fork, and the layers below
-// from the rows of the run that is patched; what it gives has the bits of whole runs. Interrupted, it returns the sweep as far as it came beside the error.
+// from the rows of the run that is patched; patches of one layer run together and share passes over the weights. What it gives has the bits of whole runs. Interrupted, it returns the sweep as far as it came beside the error.
 func (m *Model) Patch(ctx context.Context, clean, corrupted string, target Target, opt PatchOptions) (*Sweep, error) {
 	a, err := m.PromptIDs(clean, opt.BOS)
 	if err != nil {
@@ -239,55 +239,60 @@ func (m *Model) value(row []float32, t Target) float64 {
 	return x
 }
 
-// run fills the cells, layer after layer.
+// run fills the cells, layer after layer: those of one layer together, as many as share a pass.
 func (w *sweeper) run(ctx context.Context) error {
 	start := time.Now()
+	set := func(i, j int, v float64) {
+		w.Value[i][j], w.Normalized[i][j] = v, (v-w.Corrupt)/(w.CleanValue-w.Corrupt)
+		w.Done++
+		if w.progress != nil {
+			w.progress(w.Done, w.Total, time.Since(start)/time.Duration(w.Done)*time.Duration(w.Total-w.Done))
+		}
+	}
 	for i := range w.Layers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var branches []forward.Branch
+		var columns []int
 		for j := range w.Value[i] {
-			if err := ctx.Err(); err != nil {
-				return err
+			if !w.ByHead && j < w.first { // both runs have the same values there: patching them changes nothing
+				set(i, j, w.baseValue())
+				continue
 			}
-			v, err := w.cell(ctx, i, j)
-			if err != nil {
-				return err
-			}
-			w.Value[i][j], w.Normalized[i][j] = v, (v-w.Corrupt)/(w.CleanValue-w.Corrupt)
-			w.Done++
-			if w.progress != nil {
-				w.progress(w.Done, w.Total, time.Since(start)/time.Duration(w.Done)*time.Duration(w.Total-w.Done))
-			}
+			branches, columns = append(branches, w.branch(i, j)), append(columns, j)
+		}
+		err := w.sess.Branches(ctx, w.Layers[i], branches, func(k int, last []float32) error {
+			set(i, columns[k], w.m.value(last, w.Target))
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// cell is the target with one value patched. Positions before the first difference have the same values in both runs, and patching them changes nothing.
-func (w *sweeper) cell(ctx context.Context, i, j int) (float64, error) {
+// baseValue is the target in the run that is patched.
+func (w *sweeper) baseValue() float64 {
+	if w.Noising {
+		return w.CleanValue
+	}
+	return w.Corrupt
+}
+
+// branch is the run with one value patched.
+func (w *sweeper) branch(i, j int) forward.Branch {
 	pl, from, head := w.places[i], w.first, j
 	var where func(int) bool
 	if !w.ByHead {
 		from, head = j, -1
 		where = func(p int) bool { return p == j }
 	}
-	if from < w.first || from >= len(w.base) {
-		if w.Noising {
-			return w.CleanValue, nil
-		}
-		return w.Corrupt, nil
-	}
-	d := w.m.cfg.DModel
-	s := w.sess.Fork()
-	if err := s.Truncate(from); err != nil {
-		return 0, err
-	}
-	t, err := s.ExtendFrom(ctx, w.Layers[i], w.trace[i][from*d:], forward.Hook{Site: pl.name, Func: func(a model.Activation) error {
+	return forward.Branch{From: from, Rows: w.trace[i][from*w.m.cfg.DModel:], Hooks: []forward.Hook{{Site: pl.name, Func: func(a model.Activation) error {
 		pl.put(w.source[pl.name], a, where, head)
 		return nil
-	}})
-	if err != nil {
-		return 0, err
-	}
-	return w.m.value(t.Last(), w.Target), nil
+	}}}}
 }
 
 // PrintProgress writes the progress of a sweep or a fit to w, a line at most every two seconds.

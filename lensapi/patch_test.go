@@ -96,18 +96,18 @@ func TestPatchInterrupted(t *testing.T) {
 			t.Errorf("%d of %d, %v left", done, total, left)
 		}
 		if done == 9 {
-			cancel()
+			cancel() // the tenth runs beside the ninth
 		}
 	}})
-	wantError(t, err, lens.Interrupted, "9 of 30")
-	if s == nil || s.Done != 9 || math.IsNaN(s.Value[1][3]) || !math.IsNaN(s.Value[1][4]) {
+	wantError(t, err, lens.Interrupted, "10 of 30")
+	if s == nil || s.Done != 10 || math.IsNaN(s.Value[1][4]) || !math.IsNaN(s.Value[2][0]) {
 		t.Fatalf("the finished part: %+v", s)
 	}
 	b, err := json.Marshal(s)
 	if err != nil || !strings.Contains(string(b), "null") {
 		t.Errorf("%s, %v", b, err)
 	}
-	if !strings.Contains(s.String(), "9 of 30 runs done") || s.MIMEBundle()["image/png"] == nil {
+	if !strings.Contains(s.String(), "10 of 30 runs done") || s.MIMEBundle()["image/png"] == nil {
 		t.Error("the finished part does not show itself")
 	}
 }

@@ -56,6 +56,103 @@ func TestExtendFromEqualsExtend(t *testing.T) {
 	}
 }
 
+// Branches have the bits that each has alone, hooks and attention patterns included, in every family; the session stays as it is.
+func TestBranchesEqualForks(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range lenstest.Names() {
+		m := lenstest.Model(t, name)
+		r := forward.New(m)
+		g, err := lenstest.Golden(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := r.NewSession()
+		whole, err := s.Extend(ctx, g.IDs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := m.Config().DModel
+		for layer := range m.Config().NLayers {
+			var branches []forward.Branch
+			var want [][]float32
+			for from := range g.IDs {
+				var rows []float32
+				for p := from; p < len(g.IDs); p++ {
+					rows = append(rows, whole.Row(p, layer)...)
+				}
+				hook := forward.Hook{Site: fmt.Sprintf("blocks.%d.attn.hook_%s", layer, []string{"z", "pattern"}[from%2]), Func: func(a model.Activation) error {
+					if n := len(a.Data) / a.Shape[0]; a.Start <= from {
+						a.Data[(from-a.Start)*n] += float32(from + 1)
+					}
+					return nil
+				}}
+				branches = append(branches, forward.Branch{From: from, Rows: rows, Hooks: []forward.Hook{hook}})
+				fork := s.Fork()
+				if err := fork.Truncate(from); err != nil {
+					t.Fatal(err)
+				}
+				got, err := fork.ExtendFrom(ctx, layer, rows, hook)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, slices.Clone(got.Last()))
+			}
+			next := 0
+			err := s.Branches(ctx, layer, branches, func(i int, last []float32) error {
+				if i != next || len(last) != d || !slices.Equal(last, want[i]) {
+					t.Errorf("%s, layer %d: branch %d differs from its fork", name, layer, i)
+				}
+				next++
+				return nil
+			})
+			if err != nil || next != len(branches) {
+				t.Fatalf("%d branches, %v", next, err)
+			}
+		}
+		if s.Len() != len(g.IDs) {
+			t.Errorf("%s: the session has %d positions", name, s.Len())
+		}
+	}
+}
+
+// Many branches of a long session, in several passes and in pieces: more rows than one run of a program takes.
+func TestBranchesOfLongSessions(t *testing.T) {
+	ctx := context.Background()
+	r := forward.New(lenstest.Model(t, "gpt2"))
+	s := r.NewSession()
+	ids := make([]int, 64)
+	for i := range ids {
+		ids[i] = i * 7 % 100
+	}
+	whole, err := s.Extend(ctx, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var branches []forward.Branch
+	for from := range ids {
+		var rows []float32
+		for p := from; p < len(ids); p++ {
+			rows = append(rows, whole.Row(p, 1)...)
+		}
+		branches = append(branches, forward.Branch{From: from, Rows: rows})
+	}
+	n := 0
+	if err := s.Branches(ctx, 1, branches, func(i int, last []float32) error {
+		n++
+		if !slices.Equal(last, whole.Last()) {
+			t.Errorf("branch %d: a branch that changes nothing ends elsewhere", i)
+		}
+		return nil
+	}); err != nil || n != len(ids) {
+		t.Fatalf("%d branches, %v", n, err)
+	}
+	for what, b := range map[string]forward.Branch{"begins at 65": {From: 65, Rows: make([]float32, 16)}, "not rows": {From: 1, Rows: make([]float32, 15)}, "context": {From: 64, Rows: make([]float32, 16)}} {
+		if err := s.Branches(ctx, 1, []forward.Branch{b}, nil); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%v, want %q", err, what)
+		}
+	}
+}
+
 func TestExtendFromRefuses(t *testing.T) {
 	ctx := context.Background()
 	r := forward.New(lenstest.Model(t, "gpt2"))

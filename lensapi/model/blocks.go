@@ -122,7 +122,10 @@ func (g *graph) embed() node {
 func (g *graph) positions(table []float32) node {
 	d := g.cfg.DModel
 	return g.op("pos_embed", d, func(dst []float32, _ [][]float32) {
-		copy(dst, table[g.run.start*d:])
+		for _, q := range g.run.seqs {
+			n := copy(dst[:q.rows*d], table[q.start*d:])
+			dst = dst[n:]
+		}
 	}, g.tick)
 }
 
@@ -193,23 +196,34 @@ func (g *graph) attention(l int, q, k, v node) node {
 	scores := g.place("attn.hook_attn_scores", c.NHeads, Positions)
 	pattern := g.place("attn.hook_pattern", c.NHeads, Positions)
 	scratch := &g.pattern
-	z := g.opErr("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) error {
-		r := g.run
-		ks, vs := r.cache.put(keys, l, in[1]), r.cache.put(values, l, in[2])
-		if !r.tapped(scores) && !r.tapped(pattern) {
-			h.Attend(dst, in[0], ks, vs, r.start)
+	attend := func(dst, q, k, v []float32, s *sequence) error {
+		ks, vs := s.cache.put(keys, l, k), s.cache.put(values, l, v)
+		if !s.tapped(scores) && !s.tapped(pattern) {
+			h.Attend(dst, q, ks, vs, s.start)
 			return nil
 		}
-		p := scratch.rows(r.rows * c.NHeads * (r.start + r.rows))
-		h.Scores(p, in[0], ks, r.start)
-		if err := r.tap(scores, p); err != nil {
+		p := scratch.rows(s.rows * c.NHeads * (s.start + s.rows))
+		h.Scores(p, q, ks, s.start)
+		if err := g.run.tapSeq(s, scores, p); err != nil {
 			return err
 		}
-		h.Softmax(p, r.rows, r.start)
-		if err := r.tap(pattern, p); err != nil {
+		h.Softmax(p, s.rows, s.start)
+		if err := g.run.tapSeq(s, pattern, p); err != nil {
 			return err
 		}
-		h.Mix(dst, p, vs, r.start)
+		h.Mix(dst, p, vs, s.start)
+		return nil
+	}
+	z := g.opErr("attn.z", c.NHeads*c.DHead, func(dst []float32, in [][]float32) error {
+		q, k, v := in[0], in[1], in[2]
+		for i := range g.run.seqs {
+			s := &g.run.seqs[i]
+			nq, nkv := s.rows*c.NHeads*c.DHead, s.rows*c.NKVHeads*c.DHead
+			if err := attend(dst[:nq], q[:nq], k[:nkv], v[:nkv], s); err != nil {
+				return err
+			}
+			dst, q, k, v = dst[nq:], q[nq:], k[nkv:], v[nkv:]
+		}
 		return nil
 	}, q, k, v)
 	return g.heads("attn.hook_z", z)

@@ -20,8 +20,9 @@ type Cache struct {
 // segment is the keys and values of kernels.BlockLen positions. Forks of a cache share segments: one cache owns each,
 // and not even that one writes what a fork may read.
 type segment struct {
-	data   []float32 // by layer: a piece of keys, then one of values; see kernels.Blocks
-	shared int       // positions that forks of the owner may read; the owner's to change
+	data   []float32 // by layer, from the layer first on: a piece of keys, then one of values; see kernels.Blocks
+	first  int
+	shared int // positions that forks of the owner may read; the owner's to change
 }
 
 // keys and values are the kinds of pieces in a segment.
@@ -64,6 +65,63 @@ func (c *Cache) Fork() *Cache {
 		}
 	}
 	return &f
+}
+
+// Branch is a fork of the first n positions for runs that enter at a layer: it knows nothing of the layers below, and has room for more positions. Its own memory
+// is taken from spare as far as that goes; what is left of spare is returned with it. Nothing may go on with a branch but runs from the layer on, in a program of
+// NewLayers; Recycle gives its memory back when they are over.
+func (c *Cache) Branch(n, more, layer int, spare Spare) (*Cache, Spare) {
+	f := *c
+	f.length = n
+	whole, used := n/kernels.BlockLen, n%kernels.BlockLen
+	f.segments, f.own = slices.Clone(c.segments[:whole]), make([]bool, whole, pieces(n+more))
+	for i, s := range f.segments {
+		if c.own[i] {
+			s.shared = kernels.BlockLen
+		}
+	}
+	for len(f.segments) < pieces(n+more) {
+		var s *segment
+		if s, spare = spare.take(&f, layer); used > 0 {
+			old := c.segments[whole]
+			for l := layer; l < c.layers; l++ {
+				c.heads.CopyKeys(c.piece(s, keys, l), c.piece(old, keys, l), used)
+				c.heads.CopyValues(c.piece(s, values, l), c.piece(old, values, l), used)
+			}
+			used = 0
+		}
+		f.segments, f.own = append(f.segments, s), append(f.own, true)
+	}
+	return &f, spare
+}
+
+// BranchBytes is the memory of its own that a branch takes.
+func (c Config) BranchBytes(n, more, layer int) int64 {
+	k, v := kernels.Heads{KV: c.NKVHeads, Dim: c.DHead}.BlockSizes()
+	return 4 * int64(k+v) * int64(c.NLayers-layer) * int64(pieces(n+more)-n/kernels.BlockLen)
+}
+
+// Spare is memory that branches had.
+type Spare [][]float32
+
+// take is a segment for the layers from layer on.
+func (spare Spare) take(c *Cache, layer int) (*segment, Spare) {
+	k, v := c.heads.BlockSizes()
+	n := (c.layers - layer) * (k + v)
+	if last := len(spare) - 1; last >= 0 && cap(spare[last]) >= n {
+		return &segment{data: spare[last][:n], first: layer}, spare[:last]
+	}
+	return &segment{data: make([]float32, n), first: layer}, spare
+}
+
+// Recycle adds the own memory of a branch, which must not be used any more, to spare.
+func (c *Cache) Recycle(spare Spare) Spare {
+	for i, s := range c.segments {
+		if c.own[i] {
+			spare = append(spare, s.data)
+		}
+	}
+	return spare
 }
 
 // Bytes is the memory of all positions of the caches, those they share counted once.
@@ -109,7 +167,7 @@ func (c *Cache) segment() *segment {
 // piece is the keys or the values of layer l in a segment.
 func (c *Cache) piece(s *segment, kind, l int) []float32 {
 	k, v := c.heads.BlockSizes()
-	at := l * (k + v)
+	at := (l - s.first) * (k + v)
 	if kind == values {
 		return s.data[at+k : at+k+v : at+k+v]
 	}

@@ -34,6 +34,25 @@ func (p *Program) RunFrom(ctx context.Context, rows []float32, cache *Cache, tap
 	return p.feed(ctx, len(rows)/p.cfg.DModel, cache, taps)
 }
 
+// Sequence is a part of a run of several sequences: as many Rows at the end of its cache, seen by its own Taps.
+type Sequence struct {
+	Cache *Cache
+	Rows  int
+	Taps  []Tap
+}
+
+// RunTogether is RunFrom for several sequences at once: rows has those of the first, then those of the second, and so on. Each gets the bits that it would get
+// alone, while all share one pass over the weights.
+func (p *Program) RunTogether(ctx context.Context, rows []float32, seqs []Sequence) error {
+	r := p.run
+	r.in, r.seqs = rows, r.seqs[:0]
+	defer func() { r.in = nil }()
+	for _, q := range seqs {
+		r.seqs = append(r.seqs, sequence{q.Cache, q.Cache.Len(), q.Rows, q.Taps})
+	}
+	return p.feedAll(ctx)
+}
+
 // ValueLengths is, for the values v [T, n_kv_heads, d_head] of layer l, how long a vector each query head would add to
 // the stream for attending to a position wholly: the length of v W_O, before any norm behind attention. [T, n_heads].
 func (m *Model) ValueLengths(l int, v []float32) ([]float64, error) {

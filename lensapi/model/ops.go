@@ -18,14 +18,20 @@ import (
 type run struct {
 	ctx    context.Context
 	ids    []int       // [T]; blocks only
-	cache  *Cache      // blocks only
-	start  int         // positions before this run
-	rows   int         // T
+	seqs   []sequence  // whose rows these are, one after the other
+	rows   int         // T, of all sequences
 	angles [][]float32 // by rotary of the graph: the angles of the T positions
-	in     []float32   // [T, d_model]; head only
+	in     []float32   // [T, d_model]; head, and layers without embedding
 	out    []float32   // [T, d_vocab]; head only
-	taps   []Tap       // by index of the site; nil: none
 	err    error       // the first failure, before Gorgonia wraps it in its own words
+}
+
+// sequence is the part of a run that belongs to one sequence.
+type sequence struct {
+	cache *Cache // nil in the head
+	start int    // positions before this run
+	rows  int
+	taps  []Tap // by index of the site; nil: none
 }
 
 // buffer is memory that operations of different layers share; see graph.op.
@@ -116,21 +122,46 @@ func (o *op) Do(vs ...gorgonia.Value) (v gorgonia.Value, err error) {
 }
 
 // tapped says whether someone looks at a site.
-func (r *run) tapped(p placed) bool { return p.index < len(r.taps) && r.taps[p.index] != nil }
+func (r *run) tapped(p placed) bool {
+	for i := range r.seqs {
+		if r.seqs[i].tapped(p) {
+			return true
+		}
+	}
+	return false
+}
 
-// tap hands data, the rows of this run, to the tap of a site, if there is one. A panic in it is an error that names the site.
-func (r *run) tap(p placed, data []float32) (err error) {
-	if !r.tapped(p) {
+func (q *sequence) tapped(p placed) bool { return p.index < len(q.taps) && q.taps[p.index] != nil }
+
+// tap hands data, the rows of this run, to the taps of a site: to each sequence's its own rows.
+func (r *run) tap(p placed, data []float32) error {
+	if len(r.seqs) == 1 {
+		return r.tapSeq(&r.seqs[0], p, data)
+	}
+	width, at := len(data)/r.rows, 0
+	for i := range r.seqs {
+		q := &r.seqs[i]
+		if err := r.tapSeq(q, p, data[at*width:(at+q.rows)*width]); err != nil {
+			return err
+		}
+		at += q.rows
+	}
+	return nil
+}
+
+// tapSeq hands data, the rows of one sequence, to its tap. A panic in it is an error that names the site.
+func (r *run) tapSeq(q *sequence, p placed, data []float32) (err error) {
+	if !q.tapped(p) {
 		return nil
 	}
 	defer r.guard(p.Name, &err)
-	shape := append([]int{r.rows}, p.Shape...)
+	shape := append([]int{q.rows}, p.Shape...)
 	for i, d := range shape {
 		if d == Positions {
-			shape[i] = r.start + r.rows
+			shape[i] = q.start + q.rows
 		}
 	}
-	if err := r.taps[p.index](Activation{Site: p.Name, Start: r.start, Shape: shape, Data: data}); err != nil {
+	if err := q.taps[p.index](Activation{Site: p.Name, Start: q.start, Shape: shape, Data: data}); err != nil {
 		return fmt.Errorf("%s: %w", p.Name, err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 
@@ -96,7 +97,8 @@ func (m *machine) exec(ctx context.Context) error {
 	m.broken = true
 	m.run.ctx, m.run.err = ctx, nil
 	err := m.all()
-	m.run.ctx, m.run.taps = nil, nil
+	m.run.ctx = nil
+	clear(m.run.seqs)
 	if m.run.err != nil {
 		return m.run.err
 	}
@@ -117,22 +119,36 @@ func (p *Program) Run(ctx context.Context, ids []int, cache *Cache, taps []Tap) 
 	return p.feed(ctx, len(ids), cache, taps)
 }
 
-// feed runs n positions.
+// feed runs n positions of one sequence.
 func (p *Program) feed(ctx context.Context, n int, cache *Cache, taps []Tap) error {
+	p.run.seqs = append(p.run.seqs[:0], sequence{cache, cache.Len(), n, taps})
+	return p.feedAll(ctx)
+}
+
+// feedAll runs the positions of all sequences of the run.
+func (p *Program) feedAll(ctx context.Context) error {
 	r := p.run
-	r.rows, r.cache, r.start, r.taps = n, cache, cache.Len(), taps
-	if r.rows == 0 || r.start+r.rows > p.cfg.NCtx {
-		return fmt.Errorf("%d positions after %d do not fit the context of %d", r.rows, r.start, p.cfg.NCtx)
+	r.rows = 0
+	for i := range r.angles {
+		r.angles[i] = r.angles[i][:0]
 	}
-	for i, rotary := range p.rotary {
-		r.angles[i] = rotary.Angles(r.angles[i][:0], r.start, r.rows)
+	for _, q := range r.seqs {
+		if q.rows == 0 || q.start+q.rows > p.cfg.NCtx {
+			return fmt.Errorf("%d positions after %d do not fit the context of %d", q.rows, q.start, p.cfg.NCtx)
+		}
+		r.rows += q.rows
+		for i, rotary := range p.rotary {
+			r.angles[i] = rotary.Angles(r.angles[i], q.start, q.rows)
+		}
+		q.cache.reserve(q.start + q.rows)
 	}
-	cache.reserve(r.start + r.rows)
-	defer func() { r.cache = nil }()
+	seqs := slices.Clone(r.seqs)
 	if err := p.exec(ctx); err != nil {
 		return err
 	}
-	cache.length += n
+	for _, q := range seqs {
+		q.cache.length += q.rows
+	}
 	return nil
 }
 
@@ -144,7 +160,7 @@ func (h *Head) Run(ctx context.Context, rows, out []float32, taps []Tap) error {
 	if r.rows == 0 || len(rows) != r.rows*h.cfg.DModel || len(out) != r.rows*h.cfg.DVocab {
 		return fmt.Errorf("%d values to %d logits: rows are %d wide and logits %d", len(rows), len(out), h.cfg.DModel, h.cfg.DVocab)
 	}
-	r.in, r.out, r.taps = rows, out, taps
+	r.in, r.out, r.seqs = rows, out, append(r.seqs[:0], sequence{rows: r.rows, taps: taps})
 	defer func() { r.in, r.out = nil, nil }()
 	return h.exec(ctx)
 }

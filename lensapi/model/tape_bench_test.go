@@ -47,8 +47,8 @@ func newDirect(b *testing.B, m *Model) *direct {
 
 func (d *direct) Run(b *testing.B, ids []int, cache *Cache) {
 	r := d.run
-	r.ctx, r.ids, r.rows, r.cache, r.start = context.Background(), ids, len(ids), cache, cache.Len()
-	cache.reserve(r.start + r.rows)
+	r.ctx, r.ids, r.rows, r.seqs = context.Background(), ids, len(ids), []sequence{{cache: cache, start: cache.Len(), rows: len(ids)}}
+	cache.reserve(cache.Len() + r.rows)
 	outs := make([][]float32, len(d.ops))
 	var in [3][]float32
 	for i, o := range d.ops {
