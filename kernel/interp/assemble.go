@@ -3,6 +3,8 @@ package interp
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
 	"go/types"
 	"slices"
 	"sort"
@@ -67,6 +69,16 @@ func (s *Session) assemble(a *assembly) (*source, []syntaxError) {
 			for n := range d.deps {
 				out.used[n] = true
 			}
+		}
+	}
+	for _, c := range a.carry {
+		if t, err := parser.ParseExpr(c.text); err == nil {
+			ast.Inspect(t, func(n ast.Node) bool {
+				if id, ok := n.(*ast.Ident); ok {
+					out.used[id.Name] = true
+				}
+				return true
+			})
 		}
 	}
 	declared := declaredNames(a.own)

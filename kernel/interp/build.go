@@ -226,6 +226,13 @@ func (s *Session) newTypes(u *unit, b *program) []types.Type {
 	for _, v := range u.fresh {
 		visit(v.Type())
 	}
+	for _, t := range s.ld.known() { // what values in interfaces are renewed to
+		if n, ok := t.(*types.Named); ok && n.TypeArgs().Len() > 0 {
+			if to := u.counterpart(n); to != nil && n.Obj().Pkg() != u.pkg {
+				visit(to)
+			}
+		}
+	}
 	for _, p := range b.sources {
 		for _, n := range p.Scope().Names() {
 			if tn, ok := p.Scope().Lookup(n).(*types.TypeName); ok && !tn.IsAlias() {

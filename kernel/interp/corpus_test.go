@@ -126,6 +126,9 @@ func runCase(t *testing.T, s *testSession, c corpusCase) {
 			if out.err == nil || !regexp.MustCompile(pattern).MatchString(out.err.Error()) {
 				t.Errorf("%s, line %d: %s\nerror %v, want %s", c.name, cell.line, cell.src, out.err, pattern)
 			}
+			if out.err != nil && strings.Contains(out.err.Error(), "left behind") && !strings.Contains(cell.fail, "waited") {
+				t.Errorf("%s, line %d: %s\nwas not stopped: %v", c.name, cell.line, cell.src, out.err)
+			}
 			if cell.want != nil && out.stdout != *cell.want {
 				t.Errorf("%s, line %d: %s\nprinted %q, want %q", c.name, cell.line, cell.src, out.stdout, *cell.want)
 			}

@@ -101,10 +101,14 @@ func entryChecks() []ast.Stmt { return []ast.Stmt{runtimeCall("Enter")} }
 
 // checkGotos puts a check in front of every goto: a loop may be made of them.
 func checkGotos(list []ast.Stmt, done map[*ast.BranchStmt]bool) []ast.Stmt {
-	for i, st := range list {
-		if br, ok := st.(*ast.BranchStmt); ok && br.Tok == token.GOTO && !done[br] {
+	for i := range list {
+		at := &list[i]
+		for l, ok := (*at).(*ast.LabeledStmt); ok; l, ok = (*at).(*ast.LabeledStmt) {
+			at = &l.Stmt
+		}
+		if br, ok := (*at).(*ast.BranchStmt); ok && br.Tok == token.GOTO && !done[br] {
 			done[br] = true
-			list[i] = &ast.BlockStmt{List: []ast.Stmt{loopCheck(), br}}
+			*at = &ast.BlockStmt{List: []ast.Stmt{loopCheck(), br}}
 		}
 	}
 	return list

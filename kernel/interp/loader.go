@@ -116,6 +116,13 @@ func (l *loader) learn(t types.Type, rt reflect.Type) {
 	l.rev[rt] = t
 }
 
+// known is a copy of what learn recorded.
+func (l *loader) known() map[reflect.Type]types.Type {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.rev)
+}
+
 // share makes the types with methods of every cell known to every interpreter;
 // own is the table of a new one. An interpreter that meets a value of a type
 // that is not in its table takes the type for compiled and jumps to its method,

@@ -99,26 +99,32 @@ func (a *assembly) typeText(t types.Type, s *Session) (text string, ok bool) {
 // those stay as they are.
 func (u *unit) keepLayout(s *Session, a *assembly) (again bool) {
 	for _, c := range a.carry {
-		same := true
-		walkType(c.old.Type(), map[types.Type]bool{}, func(t types.Type) {
-			n, ok := t.(*types.Named)
-			if !ok || n.Obj().Pkg() == nil || n.Obj().Pkg().Name() != "main" {
-				return
-			}
-			o, ok := u.pkg.Scope().Lookup(n.Obj().Name()).(*types.TypeName)
-			if !ok || o.Pkg() != u.pkg {
-				return
-			}
-			if types.TypeString(n.Origin().Underlying(), nil) != types.TypeString(o.Type().Underlying(), nil) {
-				same = false
-			}
-		})
-		if !same {
+		if !u.sameLayout(c.old.Type()) {
 			a.stay[c.name] = true
 			again = true
 		}
 	}
 	return again
+}
+
+// sameLayout reports whether the types that u declares anew under the names of
+// those in t are laid out as they were.
+func (u *unit) sameLayout(t types.Type) bool {
+	same := true
+	walkType(t, map[types.Type]bool{}, func(t types.Type) {
+		n, ok := t.(*types.Named)
+		if !ok || n.Obj().Pkg() == nil || n.Obj().Pkg().Name() != "main" {
+			return
+		}
+		o, ok := u.pkg.Scope().Lookup(n.Obj().Name()).(*types.TypeName)
+		if !ok || o.Pkg() != u.pkg {
+			return
+		}
+		if types.TypeString(n.Origin().Underlying(), nil) != types.TypeString(o.Type().Underlying(), nil) {
+			same = false
+		}
+	})
+	return same
 }
 
 // move copies the values of carried variables to their new storage.

@@ -57,13 +57,16 @@ type owner struct {
 	io     *cellIO
 }
 
+// cellLabel is the key of the goroutine label that names the cell.
+const cellLabel = "gopherlens-cell"
+
 // enter marks the calling goroutine, and all that it will start, as c's. Only
 // the first call may be beside no other.
 func (c *cellIO) enter() {
 	if c.id == "" {
 		c.id = strconv.FormatInt(cellCount.Add(1), 10)
 	}
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("gopherlens-cell", c.id)))
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(cellLabel, c.id)))
 	set := (*byte)(goroutineLabels())
 	o := &owner{weak.Make(set), c}
 	at := uintptr(unsafe.Pointer(set))

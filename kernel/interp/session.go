@@ -181,6 +181,7 @@ func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err erro
 	}
 	s.latest.Store(cio)
 	s.commit(u, cio)
+	s.renew(u)
 	return s.execute(ctx, u, r)
 }
 

@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"go/types"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
+	"github.com/goplus/ixgo"
 )
 
 // near is the candidate that want is most likely a misspelling of, "" if none
@@ -58,12 +62,28 @@ var (
 	undefinedField  = regexp.MustCompile(`undefined \(type \*?(\w+) has no field or method (\w+)\)$`)
 )
 
+// packagesNamed lists the import paths, quoted, of packages of that name.
+func packagesNamed(name string) (paths []string) {
+	if symbols.Short[name] != "" {
+		return []string{strconv.Quote(name)}
+	}
+	for _, p := range importPaths() {
+		if q, ok := ixgo.LookupPackage(p); ok && q.Name == name {
+			paths = append(paths, strconv.Quote(p))
+		}
+	}
+	return paths
+}
+
 // suggest adds to a message about an unknown name the one that may be meant.
 func (s *Session) suggest(u *unit, a *assembly, msg string) string {
 	var want string
 	var candidates []string
 	if m := undefinedName.FindStringSubmatch(msg); m != nil {
 		want = m[1]
+		if paths := packagesNamed(want); len(paths) > 0 {
+			return fmt.Sprintf("%s; import %s first", msg, strings.Join(paths, " or "))
+		}
 		for n := range s.scope {
 			candidates = append(candidates, n)
 		}
