@@ -327,9 +327,13 @@ func (e *engine) builtin(fn *function, i *ssa.Call, name string, old func(*frame
 	args := fn.regs(i.Call.Args)
 	switch name {
 	case "delete":
-		return func(fr *frame) {
+		return e.writeMap(i, args[0], func(fr *frame) {
 			m := reflect.ValueOf(fr.stack[args[0]])
 			m.SetMapIndex(element(fr.stack[args[1]], m.Type().Key()), reflect.Value{})
+		})
+	case "clear":
+		if _, ok := i.Call.Args[0].Type().Underlying().(*types.Map); ok {
+			return e.writeMap(i, args[0], old)
 		}
 	case "min", "max":
 		return e.extreme(i.Type(), args, r, name == "max")

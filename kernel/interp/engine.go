@@ -163,6 +163,8 @@ func (e *engine) replacement(fn *function, instr ssa.Instruction, old func(*fram
 		return e.mapUpdate(fn, i)
 	case *ssa.Lookup:
 		return e.lookup(fn, i, old)
+	case *ssa.Next:
+		return e.next(fn, i, old)
 	case *ssa.TypeAssert:
 		return e.typeAssert(fn, i)
 	case *ssa.IndexAddr:

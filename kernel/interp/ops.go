@@ -30,14 +30,14 @@ func (e *engine) mapUpdate(fn *function, i *ssa.MapUpdate) func(*frame) {
 		x.SetMapIndex(element(fr.stack[k], t.Key()), element(fr.stack[v], t.Elem()))
 	}
 	if _, ok := i.Map.Type().Underlying().(*types.Map).Key().Underlying().(*types.Basic); !ok {
-		return e.guarded(i, update)
+		return e.writeMap(i, m, e.guarded(i, update))
 	}
-	return func(fr *frame) {
-		if (*[2]unsafe.Pointer)(unsafe.Pointer(&fr.stack[m]))[1] == nil {
+	return e.writeMap(i, m, func(fr *frame) {
+		if mapOf(fr, m) == 0 {
 			e.compiled(fr, i, update) // panics
 		}
 		update(fr)
-	}
+	})
 }
 
 func (e *engine) lookup(fn *function, i *ssa.Lookup, old func(*frame)) func(*frame) {
@@ -53,9 +53,9 @@ func (e *engine) lookup(fn *function, i *ssa.Lookup, old func(*frame)) func(*fra
 		}
 	}
 	if !types.IsInterface(t.Key()) {
-		return e.guardedKey(i, t.Key(), old)
+		return e.readMap(i, m, e.guardedKey(i, t.Key(), old))
 	}
-	return func(fr *frame) {
+	return e.readMap(i, m, func(fr *frame) {
 		if fr.stack[k] != nil {
 			e.compiled(fr, i, old)
 			return
@@ -72,13 +72,13 @@ func (e *engine) lookup(fn *function, i *ssa.Lookup, old func(*frame)) func(*fra
 			return
 		}
 		fr.stack[r] = v.Interface()
-	}
+	})
 }
 
 // guardedKey guards a lookup whose key may turn out to have no hash.
 func (e *engine) guardedKey(i *ssa.Lookup, key types.Type, old func(*frame)) func(*frame) {
 	if _, ok := key.Underlying().(*types.Basic); ok {
-		return nil
+		return old
 	}
 	return e.guarded(i, old)
 }

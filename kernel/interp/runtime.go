@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"os"
 	"reflect"
@@ -129,6 +130,7 @@ func (s *Session) overrides() map[string]any {
 		"time.AfterFunc":       func(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, s.contain(f)) },
 		"context.AfterFunc":    func(ctx context.Context, f func()) func() bool { return context.AfterFunc(ctx, s.contain(f)) },
 	}
+	maps.Copy(m, mutexes())
 	for name, f := range s.hosted() {
 		m[runtimePkg+"."+name] = f
 	}
