@@ -64,8 +64,9 @@ func (o *ChatOptions) check() error {
 //
 // It is safe for concurrent use: one Say at a time, and any number of readers beside it.
 type Conversation struct {
-	m   *Model
-	opt ChatOptions
+	m    *Model
+	opt  ChatOptions
+	text bool // without a chat template: what is given is fed as it is
 
 	say  sync.Mutex // held while the model reads or writes
 	feed *feeder    // the model's attention cache over ids; nil: reread before feeding. Guarded by say.
@@ -119,7 +120,7 @@ func (m *Model) Reopen(id string) (*Conversation, error) {
 	if err != nil {
 		return nil, wrap(Unavailable, err, "reopening %q", id)
 	}
-	c := &Conversation{m: m, kept: kept}
+	c := &Conversation{m: m, kept: kept, text: len(events) > 0 && events[0].Kind == eventMessage && events[0].Role == rolePrompt}
 	c.ids, c.events = dropUnread(kept.Tokens(), events)
 	for _, e := range events {
 		if e.Sampling != nil {
@@ -179,6 +180,15 @@ func (c *Conversation) ID() string {
 		return c.kept.ID()
 	}
 	return c.opt.ID
+}
+
+// Created is when its first token was kept; zero before.
+func (c *Conversation) Created() time.Time {
+	kept, _, _ := c.snapshot()
+	if kept == nil {
+		return time.Time{}
+	}
+	return kept.Info().Created
 }
 
 // Model is the model this conversation is with.

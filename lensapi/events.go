@@ -3,6 +3,7 @@ package lens
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
@@ -25,6 +26,8 @@ type event struct {
 	Max      int               `json:"max_tokens,omitempty"`
 	Top      int               `json:"top,omitempty"` // candidates kept per cell
 	Stop     Stop              `json:"stop,omitempty"`
+
+	StopTexts []string `json:"stop_texts,omitempty"` // of Answering.Stop
 }
 
 const (
@@ -74,20 +77,25 @@ type history struct {
 	chat     bool // messages came through a chat template
 }
 
-// read goes through the events of a conversation that holds ids. An answer that was cut off ends where the next message begins, or with the tokens.
+// readHistory goes through the events of a conversation that holds ids. An answer that was cut off ends where the next message begins, or with the tokens.
+// Without decode answers have no text.
 func readHistory(events []event, ids []int, decode func([]int) string) history {
 	var h history
-	answer := func(start, end, turn int) {
+	answer := func(start, end, turn int, done event) {
 		end = min(end, len(ids))
 		if start < end {
-			h.messages = append(h.messages, tokenizer.Message{Role: roleAssistant, Content: decode(ids[start:end])})
+			m := tokenizer.Message{Role: roleAssistant}
+			if decode != nil {
+				m.Content = done.text(decode(ids[start:end]))
+			}
+			h.messages = append(h.messages, m)
 			h.spans = append(h.spans, span{segment{start, end, false}, turn, roleAssistant, true})
 		}
 	}
 	var open *event
-	closeAt := func(end int) {
+	closeAt := func(end int, done event) {
 		if open != nil {
-			answer(open.Start, end, open.Turn)
+			answer(open.Start, end, open.Turn, done)
 			open = nil
 		}
 	}
@@ -95,7 +103,7 @@ func readHistory(events []event, ids []int, decode func([]int) string) history {
 		switch e.Kind {
 		case eventMessage:
 			if len(e.Segments) > 0 {
-				closeAt(e.Segments[0].Start)
+				closeAt(e.Segments[0].Start, event{})
 			}
 			h.chat = h.chat || e.Role != rolePrompt
 			h.messages = append(h.messages, tokenizer.Message{Role: e.Role, Content: e.Text})
@@ -105,11 +113,47 @@ func readHistory(events []event, ids []int, decode func([]int) string) history {
 		case eventGenerate:
 			open = &events[i]
 		case eventGenerated:
-			closeAt(e.End)
+			closeAt(e.End, e)
 		}
 	}
-	closeAt(len(ids))
+	closeAt(len(ids), event{})
 	return h
+}
+
+// text is what an answer said, of which written is all that its tokens say: it ends before the text that stopped it.
+func (e event) text(written string) string {
+	if e.Stop != StopText {
+		return written
+	}
+	for _, stop := range e.StopTexts {
+		written, _, _ = strings.Cut(written, stop)
+	}
+	return written
+}
+
+// boundary is the place after message n-1, the end of an answer: the position and the number of events before it.
+func boundary(events []event, n int) (end, k int, ok bool) {
+	seen, open := 0, false
+	for i, e := range events {
+		switch e.Kind {
+		case eventMessage:
+			if open { // an answer that was cut off
+				seen, open = seen+1, false
+				if seen == n && len(e.Segments) > 0 {
+					return e.Segments[0].Start, i, true
+				}
+			}
+			seen++
+		case eventGenerate:
+			open = true
+		case eventGenerated:
+			seen, open = seen+1, false
+			if seen == n {
+				return e.End, i + 1, true
+			}
+		}
+	}
+	return 0, 0, false
 }
 
 // dropUnread leaves out what follows the last answer without an answer of its own: a message that the model was reading, or had just read, when the

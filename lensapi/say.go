@@ -2,6 +2,7 @@ package lens
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sort"
 	"strings"
@@ -19,6 +20,7 @@ const (
 	StopEnd     Stop = "end"     // the model wrote its end token
 	StopLength  Stop = "length"  // MaxTokens were written
 	StopContext Stop = "context" // the model's context is full
+	StopText    Stop = "stop"    // a text of Answering.Stop was written
 )
 
 // Reply is what the model answered.
@@ -44,44 +46,23 @@ func (c *Conversation) Say(ctx context.Context, text string) (*Reply, error) {
 // SayEach is Say that calls each with every token of the answer as it comes: when each is called, the token and its lens are safe in the cache.
 // An error of each ends the answer and is returned as it is.
 func (c *Conversation) SayEach(ctx context.Context, text string, each func(Token) error) (*Reply, error) {
-	c.say.Lock()
-	defer c.say.Unlock()
-	kept, ids, _ := c.snapshot()
-	h := c.history()
-	if len(ids) > 0 && !h.chat {
-		return nil, invalidf("conversation %q is a captured prompt, not a chat: begin one with NewChat", kept.ID())
+	if c.text {
+		return nil, invalidf("conversation %q is a completion, not a chat: begin one with NewChat, or go on with Respond", c.ID())
 	}
-	if strings.TrimSpace(text) == "" {
-		return nil, invalidf("the message is empty: say something")
-	}
-	given, err := c.message(h, ids, text)
-	if err != nil {
-		return nil, err
-	}
-	return c.answer(ctx, given, each)
+	return c.Respond(ctx, []Message{{Role: roleUser, Content: text}}, Answering{Sampling: c.opt.Sampling, Each: each})
 }
 
 // Complete feeds prompt as it is, without a chat template, and lets the model go on. A BOS is put before the prompt where the checkpoint's own tokenizer does.
 // When it is interrupted, it returns the conversation as far as it went beside the error.
 func (m *Model) Complete(ctx context.Context, prompt string, opt ChatOptions) (*Conversation, error) {
-	ids, err := m.Encode(prompt)
+	c, err := m.NewText(opt)
 	if err != nil {
 		return nil, err
 	}
-	if bos, ok := m.tok.BOS(); ok && m.tok.AddsBOS() {
-		ids = append([]int{bos}, ids...)
-	}
-	if err := m.check(ids); err != nil {
+	_, err = c.Respond(ctx, []Message{{Role: rolePrompt, Content: prompt}}, Answering{Sampling: opt.Sampling})
+	if err != nil && c.Len() == 0 && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
-	c, err := m.newConversation(opt)
-	if err != nil {
-		return nil, err
-	}
-	c.say.Lock()
-	defer c.say.Unlock()
-	given := message{ids, []event{{Kind: eventMessage, Role: rolePrompt, Text: prompt, Segments: []segment{{0, len(ids), false}}}}}
-	_, err = c.answer(ctx, given, nil)
 	return c, err
 }
 
@@ -91,14 +72,9 @@ type message struct {
 	events []event
 }
 
-// message renders the user's text with its markup, as the continuation of ids.
-func (c *Conversation) message(h history, ids []int, text string) (message, error) {
+// message renders messages with their markup, as the continuation of ids.
+func (c *Conversation) message(h history, ids []int, fresh []tokenizer.Message) (message, error) {
 	turn := len(h.messages)
-	var fresh []tokenizer.Message
-	if turn == 0 && c.opt.System != "" {
-		fresh = append(fresh, tokenizer.Message{Role: roleSystem, Content: c.opt.System})
-	}
-	fresh = append(fresh, tokenizer.Message{Role: roleUser, Content: text})
 	rendered, err := c.continuation(h.messages, ids, fresh)
 	if err != nil {
 		return message{}, err
@@ -213,10 +189,11 @@ func (m *Model) edges(toks []int, text string) []int {
 func (m *Model) ends() []int { return append(slices.Clone(m.cfg.EOS), m.tok.EOS()...) }
 
 // answer feeds what is given and samples, or repeats an answer that the cache has. Caller holds say.
-func (c *Conversation) answer(ctx context.Context, given message, each func(Token) error) (*Reply, error) {
+func (c *Conversation) answer(ctx context.Context, given message, a Answering) (*Reply, error) {
 	start := event{Kind: eventGenerate, Turn: given.events[len(given.events)-1].Turn + 1, Start: len(given.ids),
-		Sampling: &c.opt.Sampling, Max: c.opt.MaxTokens, Top: c.opt.Top}
+		Sampling: &a.Sampling, Max: a.MaxTokens, Top: c.opt.Top, StopTexts: a.Stop}
 	given.events = append(given.events, start)
+	each := a.Each
 	if each == nil {
 		each = func(Token) error { return nil }
 	}
@@ -251,7 +228,7 @@ func (c *Conversation) answer(ctx context.Context, given message, each func(Toke
 	case err != nil:
 		return nil, wrap(Unavailable, err, "the answer")
 	}
-	return &Reply{Text: c.m.Decode(c.ids[done.Start:done.End]), Start: done.Start, End: done.End, Stop: done.Stop, Replayed: src != nil}, nil
+	return &Reply{Text: done.text(c.m.Decode(c.ids[done.Start:done.End])), Start: done.Start, End: done.End, Stop: done.Stop, Replayed: src != nil}, nil
 }
 
 // writing runs write with a kept conversation that holds what this one holds, and that nobody else in this process writes to.
@@ -315,7 +292,7 @@ func (c *Conversation) generate(ctx context.Context, given message, each func(id
 		}
 	}()
 	start := given.events[len(given.events)-1]
-	sampler, err := forward.NewSampler(c.opt.Sampling)
+	sampler, err := forward.NewSampler(*start.Sampling)
 	if err != nil {
 		return done, err
 	}
@@ -329,9 +306,9 @@ func (c *Conversation) generate(ctx context.Context, given message, each func(id
 	if err := c.feed.feed(ctx, given.ids[len(c.ids):], c.append); err != nil {
 		return done, err
 	}
-	done = event{Kind: eventGenerated, Turn: start.Turn, Start: start.Start, Sampling: start.Sampling, Max: start.Max, Stop: StopLength}
-	ends := c.m.ends()
-	for n := 0; n < c.opt.MaxTokens && done.Stop != StopEnd; n++ {
+	done = event{Kind: eventGenerated, Turn: start.Turn, Start: start.Start, Sampling: start.Sampling, Max: start.Max, Stop: StopLength, StopTexts: start.StopTexts}
+	ends, watch := c.m.ends(), newWatch(start.StopTexts)
+	for n := 0; n < start.Max && done.Stop == StopLength; n++ {
 		if len(c.ids) == c.m.cfg.NCtx {
 			done.Stop = StopContext
 			break
@@ -353,6 +330,8 @@ func (c *Conversation) generate(ctx context.Context, given message, each func(id
 		}
 		if slices.Contains(ends, id) {
 			done.Stop = StopEnd
+		} else if watch.sees(c.m.tok.Bytes(id)) {
+			done.Stop = StopText
 		}
 		if err := each(id); err != nil {
 			return done, err
@@ -405,7 +384,7 @@ func (c *Conversation) find(given []int, want event) (src *cache.Conversation, d
 		}
 		for i, e := range events {
 			if e.Kind == eventGenerated && e.Start == want.Start && e.Max == want.Max && e.Sampling != nil && *e.Sampling == *want.Sampling &&
-				e.End <= len(ids) && c.m.holds(src, e.End, c.opt.Top) {
+				slices.Equal(e.StopTexts, want.StopTexts) && e.End <= len(ids) && c.m.holds(src, e.End, c.opt.Top) {
 				return src, e, events[:i+1]
 			}
 		}

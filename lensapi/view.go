@@ -48,13 +48,23 @@ func (c *Conversation) Tokens() []TokenInfo {
 	return c.infos(ids, 0, len(ids))
 }
 
+// Infos are the tokens at positions from to to-1 with their roles.
+func (c *Conversation) Infos(from, to int) ([]TokenInfo, error) {
+	_, ids, _ := c.snapshot()
+	if err := checkRange(from, to, len(ids)); err != nil {
+		return nil, err
+	}
+	return c.infos(ids, from, to), nil
+}
+
 // infos describes the tokens at positions from to to-1.
 func (c *Conversation) infos(ids []int, from, to int) []TokenInfo {
 	out := make([]TokenInfo, 0, to-from)
 	for p := from; p < to; p++ {
 		out = append(out, TokenInfo{TokenID: ids[p], TokenText: c.m.token(ids[p]).Text(), Position: p, Role: rolePrompt})
 	}
-	for _, s := range c.history().spans {
+	_, all, events := c.snapshot()
+	for _, s := range readHistory(events, all, nil).spans {
 		for p := max(s.Start, from); p < min(s.End, to); p++ {
 			t := &out[p-from]
 			t.Role, t.Turn, t.Generated, t.Template = s.role, s.turn, s.generated, s.Template

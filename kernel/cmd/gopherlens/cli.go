@@ -44,6 +44,7 @@ type cli struct {
 	Patch     patchCmd         `cmd:"" help:"Patch activations of one prompt into another, layer by position or by head."`
 	Fit       fitCmd           `cmd:"" help:"Fit a tuned lens on a text."`
 	Search    searchCmd        `cmd:"" help:"Search what the cache holds for a model."`
+	Serve     serveCmd         `cmd:"" help:"Serve the HTTP API: chat, click any token, see its layers."`
 	Verify    verifyCmd        `cmd:"" help:"Compute a report again and say whether it is equal to the bit."`
 	Kernel    kernelCmd        `cmd:"" help:"Serve a Jupyter front end; Jupyter itself calls this."`
 	Install   installCmd       `cmd:"" help:"Tell Jupyter about this kernel."`

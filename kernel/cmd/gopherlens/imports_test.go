@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"lensapi/forward":              {"lensapi/model"},
 	"lensapi/lenstest":             {"lensapi/model", "lensapi/weights", "lensapi/tokenizer"},
 	"lensapi":                      {"cache", "plots", "lensapi/forward", "lensapi/model", "lensapi/teach", "lensapi/tokenizer", "lensapi/weights"},
+	"lensapi/httpapi":              {"cache", "lensapi", "lensapi/forward"},
 	"kernel/wire":                  {},
 	"kernel":                       {"kernel/wire"},
 	"kernel/client":                {"kernel/wire"},
@@ -51,6 +52,7 @@ var homes = []struct {
 	{"gonum.org/v1/plot", []string{"plots", "kernel/interp"}, "pictures look alike because one package draws them (interp only lists its symbols)"},
 	{"github.com/go-zeromq/zmq4", []string{"kernel/wire"}, "its sockets are not safe with hostile peers; the transport that is lives there"},
 	{"github.com/mmcloughlin/avo", []string{"lensapi/kernels/internal/asm"}, "a generator is no part of the binary"},
+	{"github.com/danielgtaylor/huma", []string{"lensapi/httpapi"}, "an endpoint is declared once, for requests, documents and tests"},
 	{"github.com/goplus/", []string{"kernel/interp"}, "the engine can be replaced as long as one package knows it"},
 }
 

@@ -73,6 +73,7 @@ func init() {
 			},
 			Interfaces: map[string]reflect.Type{},
 			NamedTypes: map[string]reflect.Type{
+				"Answering":          reflect.TypeOf((*q.Answering)(nil)).Elem(),
 				"Attention":          reflect.TypeOf((*q.Attention)(nil)).Elem(),
 				"AttentionOptions":   reflect.TypeOf((*q.AttentionOptions)(nil)).Elem(),
 				"Attribution":        reflect.TypeOf((*q.Attribution)(nil)).Elem(),
@@ -101,6 +102,7 @@ func init() {
 				"LensOptions":        reflect.TypeOf((*q.LensOptions)(nil)).Elem(),
 				"LoadOptions":        reflect.TypeOf((*q.LoadOptions)(nil)).Elem(),
 				"LogitLensKit":       reflect.TypeOf((*q.LogitLensKit)(nil)).Elem(),
+				"Message":            reflect.TypeOf((*q.Message)(nil)).Elem(),
 				"Model":              reflect.TypeOf((*q.Model)(nil)).Elem(),
 				"Next":               reflect.TypeOf((*q.Next)(nil)).Elem(),
 				"Part":               reflect.TypeOf((*q.Part)(nil)).Elem(),
@@ -178,6 +180,7 @@ func init() {
 				"StopContext":       {Typ: reflect.TypeOf(q.StopContext), Value: constant.MakeString("context")},
 				"StopEnd":           {Typ: reflect.TypeOf(q.StopEnd), Value: constant.MakeString("end")},
 				"StopLength":        {Typ: reflect.TypeOf(q.StopLength), Value: constant.MakeString("length")},
+				"StopText":          {Typ: reflect.TypeOf(q.StopText), Value: constant.MakeString("stop")},
 				"Stored":            {Typ: reflect.TypeOf(q.Stored), Value: constant.MakeString("stored")},
 				"TV":                {Typ: reflect.TypeOf(q.TV), Value: constant.MakeString("tv")},
 				"Tuned":             {Typ: reflect.TypeOf(q.Tuned), Value: constant.MakeString("tuned")},
