@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"github.com/x448/float16"
 )
 
 // dtype says how the values of a vector or chunk are stored.
@@ -80,20 +78,6 @@ func appendF32(dst []byte, vec []float32) []byte {
 		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
 	}
 	return dst
-}
-
-// appendF16 fails for vectors with a value that is not finite or would overflow.
-func appendF16(dst []byte, vec []float32) ([]byte, bool) {
-	at := len(dst)
-	dst = slices.Grow(dst, 2*len(vec))[:at+2*len(vec)]
-	for i, v := range vec {
-		h := float16.Fromfloat32(v).Bits()
-		if h&0x7c00 == 0x7c00 {
-			return dst, false
-		}
-		binary.LittleEndian.PutUint16(dst[at+2*i:], uint16(h))
-	}
-	return dst, true
 }
 
 // maxOutliers is the number of columns of a vector of at least 512 values that int8 keeps exactly. A few dimensions of
@@ -309,21 +293,6 @@ func decodeValues(t dtype, raw []byte, dst []float32) {
 	case dtypeInt8:
 		decodeInt8(raw, dst)
 	default:
-		raw = raw[:2*len(dst)]
-		for i := range dst {
-			dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
-		}
+		decodeF16(raw, dst)
 	}
-}
-
-// halfToFloat is float16's conversion, inlined: reading rows is the hot path of a click.
-func halfToFloat(h uint16) float32 {
-	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10)&0x1f, uint32(h)&0x3ff
-	switch exp {
-	case 0: // zero and subnormals: frac * 2^-24, exact in float32
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)*0x1p-24))
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 )
 
@@ -63,40 +64,57 @@ func (c *Conversation) Layers(ctx context.Context, from, to int, rows []int, r R
 	return out, nil
 }
 
-// readStored decodes what is stored to put and gives the positions whose rows are not.
+// readStored decodes what is stored to put, several blocks at a time, and gives the positions whose rows are not.
 func (c *Conversation) readStored(ctx context.Context, st *state, from, to int, rows []int, put func(pos int) []float32) (missing []int, err error) {
+	if from == to {
+		return nil, nil
+	}
 	at, stored := c.lay.index(rows)
-	for pos := from; pos < to; {
-		n := pos / c.lay.Block
-		end := min((n+1)*c.lay.Block, to)
-		var b *block
-		switch {
-		case !stored:
-		case n == len(st.tokens)/c.lay.Block: // the incomplete block
-			for ; pos < end; pos++ {
-				if row := st.tail[pos%c.lay.Block]; row != nil {
-					row.decode(c.lay, at, put(pos))
-				} else {
-					missing = append(missing, pos)
-				}
-			}
-			continue
-		default:
-			if b = st.un.block(st.keys[n]); b == nil {
-				if b, err = c.s.block(ctx, st.keys[n], c.lay, at); err != nil {
-					return nil, err
-				}
+	first := from / c.lay.Block
+	lacking := make([][]int, (to+c.lay.Block-1)/c.lay.Block-first) // by block
+	err = each(len(lacking), func(i int) error {
+		n := first + i
+		decode, err := c.source(ctx, st, n, at, stored)
+		if err != nil {
+			return err
+		}
+		for pos := max(from, n*c.lay.Block); pos < min(to, (n+1)*c.lay.Block); pos++ {
+			if !decode(pos%c.lay.Block, put(pos)) {
+				lacking[i] = append(lacking[i], pos)
 			}
 		}
-		for ; pos < end; pos++ {
-			if b == nil {
-				missing = append(missing, pos)
-			} else {
-				b.decode(pos%c.lay.Block, at, put(pos))
+		return nil
+	})
+	return slices.Concat(lacking...), err
+}
+
+// source gives the function that decodes the stored rows at of a token of block n, and says whether they are there.
+func (c *Conversation) source(ctx context.Context, st *state, n int, at []int, stored bool) (func(i int, dst []float32) bool, error) {
+	var b *block
+	switch {
+	case !stored:
+	case n == len(st.tokens)/c.lay.Block: // the incomplete block
+		return func(i int, dst []float32) bool {
+			if st.tail[i] == nil {
+				return false
+			}
+			st.tail[i].decode(c.lay, at, dst)
+			return true
+		}, nil
+	default:
+		if b = st.un.block(st.keys[n]); b == nil {
+			var err error
+			if b, err = c.s.block(ctx, st.keys[n], c.lay, at); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return missing, nil
+	return func(i int, dst []float32) bool {
+		if b != nil {
+			b.decode(i, at, dst)
+		}
+		return b != nil
+	}, nil
 }
 
 // block finds a block in memory or reads it, once for all who ask at the same time. Of a large block of which few rows

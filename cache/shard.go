@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -32,13 +35,14 @@ func maxShardSize(l layout) int64 {
 }
 
 // Coders are made once: each keeps tables of about a megabyte. EncodeAll and DecodeAll are safe for concurrent use
-// and start no goroutines.
+// and start no goroutines. Residual rows hardly ever repeat, so that what there is to gain is in the frequencies of
+// bytes: the quick level finds that too, if it is told to code all literals.
 var (
 	zstdEncoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(2))
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithAllLitEntropyCompression(true), zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(2))
 	})
 	zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-		return zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true))
+		return zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true))
 	})
 )
 
@@ -148,10 +152,10 @@ func readShard(r io.ReaderAt, size int64, key blockKey, l layout, at []int) (*bl
 	if size < int64(hs+is) || size > maxShardSize(l) {
 		return nil, damaged(0, "block of %d bytes, %d to %d expected", size, hs+is, maxShardSize(l))
 	}
-	var data []byte // the whole file, if all of it is wanted
+	var whole []byte // the file, if all of it is wanted
 	part := func(from, to int64) ([]byte, error) {
-		if data != nil {
-			return data[from:to], nil
+		if whole != nil {
+			return whole[from:to], nil
 		}
 		p := make([]byte, to-from)
 		if n, err := r.ReadAt(p, from); n < len(p) {
@@ -160,11 +164,13 @@ func readShard(r io.ReaderAt, size int64, key blockKey, l layout, at []int) (*bl
 		return p, nil
 	}
 	if at == nil {
-		whole, err := part(0, size)
-		if err != nil {
-			return nil, err
+		buf := fileBuffers.Get().(*[]byte)
+		defer fileBuffers.Put(buf)
+		*buf = slices.Grow((*buf)[:0], int(size))[:size]
+		if n, err := r.ReadAt(*buf, 0); n < len(*buf) {
+			return nil, unexpected(err)
 		}
-		data = whole
+		whole = *buf
 		at = seqTo(l.Rows)
 	}
 	header, err := part(0, int64(hs))
@@ -180,23 +186,69 @@ func readShard(r io.ReaderAt, size int64, key blockKey, l layout, at []int) (*bl
 		return nil, err
 	}
 	b := &block{key: key, lay: l, chunks: make([]chunk, l.Rows)}
-	for _, i := range at {
-		start := int64(hs)
+	err = each(len(at), func(j int) error {
+		i, start := at[j], int64(hs)
 		if i > 0 {
 			start = ends[i-1]
 		}
 		stored, err := part(start, ends[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		t := dtype(types[i])
 		raw, err := decodeChunk(stored, l.Block*t.size(l.DModel))
 		if err != nil {
-			return nil, damaged(int(start), "chunk %d: %w", i, err)
+			return damaged(int(start), "chunk %d: %w", i, err)
 		}
 		b.chunks[i] = chunk{t, raw}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return b, nil
+}
+
+// fileBuffers are for the bytes of files, which nobody needs once they are decoded.
+var fileBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// each calls fn for 0 to n-1 on as many goroutines as there are processors and gives the error of the lowest.
+func each(n int, fn func(i int) error) error {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	if workers < 2 {
+		for i := range n {
+			if err := fn(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	errs := make([]error, n)
+	var next atomic.Int64
+	var failed atomic.Bool
+	work := func() {
+		for !failed.Load() {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			if errs[i] = fn(i); errs[i] != nil {
+				failed.Store(true)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range workers - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decodeChunk checks and decompresses a chunk of want bytes.

@@ -1,0 +1,71 @@
+package cache
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
+
+// Conversions between float32 and float16. Writing and reading rows are little else, so they are written out here; a
+// test compares them with another implementation.
+
+const (
+	halfOverflow  = 0x477ff000 // 65520: from here on a float32 rounds to infinity; infinities and NaN are above it too
+	halfSubnormal = 0x38800000 // 2^-14: below it a float16 has fewer digits
+	signBit       = 1 << 31
+)
+
+// appendF16 rounds to nearest even. It fails for vectors with a value that is not finite or would overflow.
+func appendF16(dst []byte, vec []float32) ([]byte, bool) {
+	at := len(dst)
+	dst = slices.Grow(dst, 2*len(vec))[:at+2*len(vec)]
+	out := dst[at:]
+	for i, v := range vec {
+		bits := math.Float32bits(v)
+		a := bits &^ signBit
+		switch {
+		case a >= halfOverflow:
+			return dst, false
+		case a < halfSubnormal: // the sum with 0.5 leaves a multiple of 2^-24 in the low bits, rounded by the processor
+			a = math.Float32bits(math.Float32frombits(a)+0.5) - math.Float32bits(0.5)
+		default: // another exponent, and up by half of the last digit that stays, less one bit if that digit is even
+			a = (a - 112<<23 + 0xfff + a>>13&1) >> 13
+		}
+		binary.LittleEndian.PutUint16(out[2*i:], uint16(a|bits>>16&0x8000))
+	}
+	return dst, true
+}
+
+// decodeF16 reads len(dst) values, four at a time.
+func decodeF16(raw []byte, dst []float32) {
+	const exponents, one, carry = 0x7c00_7c00_7c00_7c00, 0x0400_0400_0400_0400, 0x8000_8000_8000_8000
+	raw = raw[:2*len(dst)]
+	for len(dst) >= 4 {
+		w := binary.LittleEndian.Uint64(raw)
+		d := dst[:4:4]
+		if (w&exponents+one)&carry == 0 {
+			d[0], d[1], d[2], d[3] = finiteHalf(uint32(w)), finiteHalf(uint32(w>>16)), finiteHalf(uint32(w>>32)), finiteHalf(uint32(w>>48))
+		} else {
+			for i := range d {
+				d[i] = halfToFloat(uint16(w >> (16 * i)))
+			}
+		}
+		raw, dst = raw[8:], dst[4:]
+	}
+	for i := range dst {
+		dst[i] = halfToFloat(binary.LittleEndian.Uint16(raw[2*i:]))
+	}
+}
+
+// finiteHalf puts exponent and digits of a float16 where a float32 has them, and makes good for the difference of the
+// biases; that is exact, for subnormal numbers too.
+func finiteHalf(h uint32) float32 {
+	return math.Float32frombits(h&0x7fff<<13|h&0x8000<<16) * 0x1p112
+}
+
+func halfToFloat(h uint16) float32 {
+	if h&0x7c00 == 0x7c00 { // infinities, and NaN with its digits
+		return math.Float32frombits(uint32(h&0x8000)<<16 | 0x7f800000 | uint32(h&0x3ff)<<13)
+	}
+	return finiteHalf(uint32(h))
+}
