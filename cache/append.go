@@ -100,13 +100,11 @@ func (c *Conversation) commit(st *state) {
 	for _, e := range st.un.entries {
 		c.s.unsavedBytes.Add(int64(len(e.frames)))
 	}
-	un.blocks = slices.Clone(un.blocks)
-	for _, b := range st.un.blocks {
-		if c.s.unsavedRows.Add(b.cost()) > maxUnsavedRows { // they can be computed again, tokens cannot
-			c.s.unsavedRows.Add(-b.cost())
-			continue
+	if c.s.unsavedRows.Load() <= maxUnsavedRows { // else they are computed again; tokens could not be
+		un.blocks = slices.Concat(un.blocks, st.un.blocks)
+		for _, p := range st.un.blocks {
+			c.s.unsavedRows.Add(p.cost())
 		}
-		un.blocks = append(un.blocks, b)
 	}
 	un.rows = true
 	st.un, st.updated, st.log = un, time.Now(), nil
@@ -128,27 +126,18 @@ func (c *Conversation) append(st *state, toks []Token, rows []encRow) error {
 		st.records = append(st.records, append([]byte{}, t.Record...))
 		st.tail[pos%c.lay.Block] = rows[i]
 		if (pos+1)%c.lay.Block == 0 {
-			if err := c.seal(st, pos/c.lay.Block); err != nil {
-				return err
-			}
+			c.complete(st, pos/c.lay.Block)
 		}
 	}
 	st.un.push(frames, st, old/c.lay.Block != len(st.tokens)/c.lay.Block)
 	return nil
 }
 
-// seal makes block n from the tail. If rows of it are not known the block is left to a recomputation.
-func (c *Conversation) seal(st *state, n int) error {
-	toks := slices.Clone(st.tail[:c.lay.Block])
+// complete takes the rows of block n from the tail. If some are not known the block is left to a recomputation.
+func (c *Conversation) complete(st *state, n int) {
+	rows := slices.Clone(st.tail[:c.lay.Block])
 	st.tail = [MaxBlockTokens]encRow{}
-	for _, e := range toks {
-		if e == nil {
-			return nil
-		}
+	if !slices.ContainsFunc(rows, func(r encRow) bool { return r == nil }) {
+		st.un.blocks = append(st.un.blocks, &pending{st.keys[n], n, rows})
 	}
-	b, err := newBlock(st.keys[n], c.lay, toks)
-	if err == nil {
-		st.un.blocks = append(st.un.blocks, b)
-	}
-	return err
 }

@@ -49,17 +49,22 @@ func (s *blockStore) has(key blockKey, l layout) bool {
 	return err == nil
 }
 
-// put stores the block unless it is there. Equal keys mean equal content, so two processes may publish at once.
-func (s *blockStore) put(b *block) (wrote bool, err error) {
-	name := b.key.path()
-	if s.has(b.key, b.lay) {
-		s.shared.Add(1)
-		// A sweep goes by age: the block is about to be named by a log that it cannot see yet.
-		return false, ignoreNotExist(s.disk.Touch(name))
+// renew says whether a block is stored, and makes it young if so: a sweep goes by age, and the block is about to be
+// named by a log that it may not see yet.
+func (s *blockStore) renew(key blockKey, l layout) (there bool, err error) {
+	if !s.has(key, l) {
+		return false, nil
 	}
+	s.shared.Add(1)
+	return true, ignoreNotExist(s.disk.Touch(key.path()))
+}
+
+// put stores a block. Equal keys mean equal content, so two processes may publish at once.
+func (s *blockStore) put(b *block) error {
+	name := b.key.path()
 	data, err := marshalShard(b)
 	if err != nil {
-		return false, fmt.Errorf("block %s: %w", name, err)
+		return fmt.Errorf("block %s: %w", name, err)
 	}
 	s.publishing.RLock()
 	defer s.publishing.RUnlock()
@@ -68,10 +73,10 @@ func (s *blockStore) put(b *block) (wrote bool, err error) {
 		old = info.Size()
 	}
 	if err := s.makeParent(name); err != nil {
-		return false, err
+		return err
 	}
 	if err := publish(s.disk, name, data, s.durable); err != nil {
-		return false, fmt.Errorf("block %s: %w", name, err)
+		return fmt.Errorf("block %s: %w", name, err)
 	}
 	s.writes.Add(1)
 	s.bytes.Add(int64(len(data)))
@@ -81,7 +86,7 @@ func (s *blockStore) put(b *block) (wrote bool, err error) {
 		s.bytes.Add(-old)
 		s.many.Add(-1)
 	}
-	return true, nil
+	return nil
 }
 
 func (s *blockStore) makeParent(name string) error {

@@ -61,11 +61,13 @@ func (c *Conversation) copyRows(s *Store, src *state, from int, rows []encRow) e
 			continue
 		}
 		key := src.keys[pos/size]
-		b := src.un.block(key)
-		if b == nil {
-			if b, err = s.block(context.Background(), key, c.lay, seqTo(c.lay.Rows)); err != nil {
-				return err
-			}
+		if p := src.un.block(key); p != nil {
+			rows[i] = p.rows[pos%size]
+			continue
+		}
+		b, err := s.block(context.Background(), key, c.lay, seqTo(c.lay.Rows))
+		if err != nil {
+			return err
 		}
 		if b != nil {
 			rows[i] = b.row(pos % size)

@@ -37,11 +37,15 @@ type Store struct {
 	mu    sync.Mutex // held briefly, never during disk access
 	convs map[string]*Conversation
 
-	lim limits
+	lim    limits
+	sealer sealer
 
 	ready        atomic.Bool   // the folder could be prepared
 	unsavedBytes atomic.Int64  // of tokens, records and events that wait for the disk
-	unsavedRows  atomic.Int64  // of blocks that do
+	unsavedRows  atomic.Int64  // of rows of complete blocks that are not sealed
+	backlog      int           // blocks of a conversation that may wait to be sealed
+	trimAfter    int64         // bytes of sealed rows in a tail from which on they are taken out
+	inline       bool          // seal at once, in tests that need the same order each time
 	patience     time.Duration // how long a call waits for the disk
 	lessPatience time.Duration // and once the disk fails
 	retryAfter   time.Duration // the first wait before a failed write is tried again
@@ -50,6 +54,7 @@ type Store struct {
 	trouble map[any]string // why something fails, by what fails: a conversation, or a word
 	retries int            // since something was well
 	timer   *time.Timer    // of the next retry
+	ended   bool           // no more of them
 	reports []string
 }
 
@@ -108,6 +113,10 @@ func openOn(disk filesystem, dir string, opt Options) (*Store, error) {
 		convs:    map[string]*Conversation{},
 		trouble:  map[any]string{},
 		patience: patience, lessPatience: lessPatience, retryAfter: retryAfter,
+		backlog: maxBacklog, trimAfter: trimAfter,
+	}
+	if opt.MaxDisk > 0 {
+		s.trimAfter = min(s.trimAfter, opt.MaxDisk/64)
 	}
 	_, err := s.prepare()
 	if err != nil && !isOutage(err) {
@@ -194,6 +203,9 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 	s.stopRetrying()
 	s.busy.Wait()
+	if s.reason() != "" {
+		s.saveAll() // the folder may be well again, or another one
+	}
 	var errs []error
 	for _, c := range s.loaded() {
 		errs = append(errs, c.release())

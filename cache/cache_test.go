@@ -254,6 +254,7 @@ func TestSharedBlocksAndSweep(t *testing.T) {
 	a, b := create(t, s, "a"), create(t, s, "b")
 	must(t, appendIDs(a, seq(0, 48)...))
 	must(t, appendIDs(b, append(seq(0, 32), seq(100, 16)...)...))
+	s.Settle()
 	st := s.Status()
 	if st.Disk.Blocks != 4 || st.Disk.Writes != 4 || st.Disk.Shared != 2 || len(blockFiles(t, dir)) != 4 {
 		t.Errorf("status %+v", st.Disk)
@@ -263,6 +264,7 @@ func TestSharedBlocksAndSweep(t *testing.T) {
 	c, err := s.Create("c", other)
 	must(t, err)
 	must(t, appendIDs(c, seq(0, 16)...))
+	s.Settle()
 	if st := s.Status(); st.Disk.Blocks != 5 || st.Disk.Shared != 2 {
 		t.Errorf("spaces share: %+v", st.Disk)
 	}
@@ -404,6 +406,7 @@ func TestStatus(t *testing.T) {
 	s := open(t, dir, quick)
 	c := create(t, s, "a")
 	must(t, appendIDs(c, seq(0, 20)...))
+	s.Settle()
 	_, err := c.Rows(t.Context(), 0, 20, nil)
 	must(t, err)
 	st := s.Status()

@@ -58,17 +58,18 @@ func (c *Checker) Run(dir string) iter.Seq[Problem] {
 			return
 		}
 		defer d.Close()
-		ck := checker{disk: d, yield: yield, spaces: map[blockKey]layout{}, c: c}
+		ck := checker{disk: d, yield: yield, spaces: map[blockKey]layout{}, unsealed: map[blockKey]bool{}, c: c}
 		ck.run(dir)
 	}
 }
 
 type checker struct {
-	disk    filesystem
-	yield   func(Problem) bool
-	stopped bool
-	spaces  map[blockKey]layout // of the blocks named by conversations
-	c       *Checker
+	disk     filesystem
+	yield    func(Problem) bool
+	stopped  bool
+	spaces   map[blockKey]layout // of the blocks named by conversations
+	unsealed map[blockKey]bool   // of those, the ones whose rows are in a tail
+	c        *Checker
 }
 
 func (ck *checker) problem(file string, err error) {
@@ -126,7 +127,13 @@ func (ck *checker) conversation(dir string) {
 	for _, k := range st.keys {
 		ck.spaces[k] = meta.layout()
 	}
-	sc, _, err = readTail(ck.disk, dir, meta.layout(), &st)
+	sc, _, err = readTail(ck.disk, dir, meta.layout(), &st, func(n int) bool {
+		_, err := ck.disk.Lstat(st.keys[n].path())
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	for _, p := range st.un.blocks {
+		ck.unsealed[p.key] = true
+	}
 	ck.segment(dir+"/tail.wal", sc, err)
 	entries, err := ck.disk.ReadDir(dir)
 	ck.problem(dir, err)
@@ -207,6 +214,7 @@ func (ck *checker) blocks() {
 		ck.c.Summary.Bytes += j.size
 		if _, named := ck.spaces[j.key]; named {
 			found++
+			delete(ck.unsealed, j.key) // sealed meanwhile
 		} else {
 			ck.c.Summary.Unnamed++
 		}
@@ -214,7 +222,7 @@ func (ck *checker) blocks() {
 			ck.c.Progress(done, total)
 		}
 	}
-	ck.c.Summary.Missing = len(ck.spaces) - found
+	ck.c.Summary.Missing = len(ck.spaces) - found - len(ck.unsealed)
 }
 
 func (ck *checker) block(key blockKey) error {

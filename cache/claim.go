@@ -28,6 +28,7 @@ func (c *Conversation) vanishAs(id string) (lost int) {
 	c.setUnsaved(unsaved{})
 	c.mu.Unlock()
 	c.s.healthy(c)
+	c.s.healthy(sealing{c})
 	return lost
 }
 

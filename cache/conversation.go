@@ -48,14 +48,16 @@ type Conversation struct {
 	lay  layout
 	root blockKey // of space and layout
 
-	// Readers take none of the first two; the order is amu, wmu, mu.
+	// Readers take none of the first three; the order is amu, wmu, smu, mu.
 	amu sync.Mutex // held by one who adds
 	wmu sync.Mutex // held during changes of the files
+	smu sync.Mutex // held while a block is sealed, or the conversation deleted or renamed
 
 	w      *writer   // open logs, nil until the first save and after a failed one
 	lock   io.Closer // held with or without w, nil until the first save
 	queued atomic.Bool
-	mine   atomic.Bool // what is in memory counts: the lock is held, or something is not saved
+	sealed atomic.Int64 // blocks, since the start
+	mine   atomic.Bool  // what is in memory counts: the lock is held, or something is not saved
 
 	lastUse, touched atomic.Int64 // nanoseconds of Unix time
 	sizesMu          sync.Mutex

@@ -34,7 +34,7 @@ func (s *Store) degrade(what any, err error) {
 	s.notes.Lock()
 	defer s.notes.Unlock()
 	s.trouble[what] = strings.ReplaceAll(err.Error(), "\n", "; ")
-	if s.timer == nil {
+	if s.timer == nil && !s.ended {
 		s.retryLocked()
 	}
 }
@@ -79,39 +79,50 @@ func (s *Store) retryLocked() {
 func (s *Store) stopRetrying() {
 	s.notes.Lock()
 	defer s.notes.Unlock()
+	s.ended = true
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 }
 
-// retry saves what waits for the disk.
+// retry saves what waits for the disk, and tries again later what could not be.
 func (s *Store) retry() {
 	done, err := s.begin()
 	if err != nil {
 		return // closed; Close saves
 	}
 	defer done()
-	if err := s.reopen(); err != nil {
-		s.degrade(inFolder, err)
-	} else {
-		for _, what := range []string{inFolder, inBlocks, inReads} {
-			s.healthy(what)
-		}
-		for _, c := range s.loaded() {
-			if c.mine.Load() {
-				c.wmu.Lock()
-				c.saveOrRetry()
-				c.wmu.Unlock()
-			}
-		}
-	}
+	s.saveAll()
 	s.notes.Lock()
 	defer s.notes.Unlock()
-	if len(s.trouble) > 0 {
+	if len(s.trouble) > 0 && !s.ended {
 		s.retryLocked()
 		return
 	}
 	s.timer, s.retries = nil, 0
+}
+
+// saveAll saves what waits for the disk.
+func (s *Store) saveAll() {
+	if err := s.reopen(); err != nil {
+		s.degrade(inFolder, err)
+		return
+	}
+	for _, what := range []string{inFolder, inBlocks, inReads} {
+		s.healthy(what)
+	}
+	for _, c := range s.loaded() {
+		if !c.mine.Load() {
+			s.healthy(sealing{c}) // its rows are in the tail, for whoever writes next
+			continue
+		}
+		c.wmu.Lock()
+		if c.saveOrRetry() && c.sealAll() == nil {
+			s.healthy(sealing{c})
+			c.trim(false)
+		}
+		c.wmu.Unlock()
+	}
 }
 
 // reopen looks whether the folder is there and can be written. If it is another one than before, conversations take
@@ -139,7 +150,7 @@ func (s *Store) reopen() error {
 			u.absent = true
 			c.setUnsaved(u)
 			c.mine.Store(true)
-		case c.state.un.empty():
+		case c.state.un.logged():
 			c.mine.Store(false)
 		}
 		c.mu.Unlock()

@@ -1,5 +1,4 @@
 // Package cache keeps conversations on disk: their tokens, the lens records shown for each token, and the
-
 // residual stream rows from which any other lens can be computed.
 //
 // Three classes of data are treated differently. Tokens, events and lens records are exact, held in memory for
@@ -7,6 +6,9 @@
 // recomputed; they live in immutable blocks of 16 tokens, named by a hash of everything they depend on, so that
 // conversations with a common beginning share them. Memory above the blocks is a hint only: a block that was
 // refused or evicted is read again, and one that is missing or damaged is recomputed.
+//
+// An append returns when tokens and rows are in the logs of the conversation. Blocks that are complete are compressed
+// and written in the background; until then, and after a process that died before, their rows are read from the log.
 //
 // What is added is in memory first and then written, so a disk that is full, read-only, missing or slow does not stop
 // a conversation: it goes on in memory, [Store.Status] says why and how much is not saved, and writing resumes by

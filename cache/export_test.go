@@ -24,9 +24,25 @@ func OpenDisk(d Filesystem, opt Options) (*Store, error) {
 	return openOn(d, "disk in memory", opt.withDefaults())
 }
 
-// SetWaits changes how long calls wait for the disk, and how long after a failure the next try is made.
+// SetWaits changes how long calls wait for the disk, and how long after a failure the next try is made. Nothing is done
+// in the background any more, so that a session asks the same of the disk each time.
 func (s *Store) SetWaits(patience, retry time.Duration) {
 	s.patience, s.lessPatience, s.retryAfter = patience, patience, retry
+	s.inline, s.backlog, s.trimAfter = true, 1, 0
+}
+
+// Settle waits until nothing is left to seal or to trim.
+func (s *Store) Settle() {
+	for busy := true; busy; time.Sleep(time.Millisecond) {
+		s.sealer.mu.Lock()
+		busy = s.sealer.running
+		s.sealer.mu.Unlock()
+	}
+	for _, c := range s.loaded() {
+		c.wmu.Lock()
+		c.trim(true)
+		c.wmu.Unlock()
+	}
 }
 
 // Retry does at once what the timer does later.
@@ -68,4 +84,23 @@ func TryBudget(t interface {
 			t.Errorf("%s: %d bytes in memory beside %d others, want %d to %d", policy, got, others, step.least, step.most)
 		}
 	}
+}
+
+// CheckDisk is Check on any disk.
+func CheckDisk(d Filesystem) []Problem {
+	out, _ := runChecker(d)
+	return out
+}
+
+// SummaryOf is what a checker finds on any disk.
+func SummaryOf(d Filesystem) Summary {
+	_, sum := runChecker(d)
+	return sum
+}
+
+func runChecker(d Filesystem) (out []Problem, sum Summary) {
+	c := new(Checker)
+	ck := checker{disk: d, yield: func(p Problem) bool { out = append(out, p); return true }, spaces: map[blockKey]layout{}, unsealed: map[blockKey]bool{}, c: c}
+	ck.run("disk in memory")
+	return out, c.Summary
 }

@@ -76,6 +76,9 @@ func (c *Conversation) drop() {
 	if err := c.release(); err != nil {
 		c.s.report("conversation %s: %v", c.ID(), err)
 	}
+	c.mu.Lock()
+	c.setUnsaved(unsaved{})
+	c.mu.Unlock()
 }
 
 // ids lists the conversations on disk, sorted.

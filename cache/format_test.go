@@ -12,14 +12,17 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/gopherlens/gopherlens/cache"
 )
 
-var update = flag.Bool("update", false, "write testdata/v1.1 anew")
+var update = flag.Bool("update", false, "write testdata/v1.2 anew")
 
 const goldenTokens = 37
 
@@ -37,10 +40,45 @@ func goldenRows() []float32 {
 	return rows
 }
 
-// The folders that versions 1.0 and 1.1 wrote are read as they were meant.
+// noFiles is a disk on which no file can be made while full is set.
+type noFiles struct {
+	cache.Filesystem
+	full *atomic.Bool
+}
+
+func (d noFiles) OpenWrite(name string, excl bool) (cache.File, error) {
+	if d.full.Load() {
+		return nil, syscall.ENOSPC
+	}
+	return d.Filesystem.OpenWrite(name, excl)
+}
+
+// writeUnsealed adds to a folder what a process leaves that dies before it has sealed two blocks.
+func writeUnsealed(t *testing.T, dir, id string) {
+	work := t.TempDir()
+	var full atomic.Bool
+	s, err := cache.OpenOn(work, quick, func(d cache.Filesystem) cache.Filesystem { return noFiles{d, &full} })
+	must(t, err)
+	s.SetWaits(time.Minute, time.Hour)
+	sp := small
+	sp.Model = "another, so that no other conversation has these blocks"
+	c, err := s.Create(id, sp)
+	must(t, err)
+	rows := goldenRows()
+	n := small.Rows * small.DModel
+	for i := range goldenTokens {
+		must(t, c.Append(tokens(i, i), rows[i*n:(i+1)*n]))
+		full.Store(true)
+	}
+	must(t, os.CopyFS(filepath.Join(dir, "conv"), os.DirFS(filepath.Join(work, "conv"))))
+	full.Store(false)
+	closeStore(t, s)
+}
+
+// The folders that all versions so far wrote are read as they were meant.
 func TestGoldenFolders(t *testing.T) {
 	if *update {
-		const dir = "testdata/v1.1" // what older versions wrote cannot be written anew
+		const dir = "testdata/v1.2" // what older versions wrote cannot be written anew
 		must(t, os.RemoveAll(dir))
 		s := open(t, dir, quick)
 		c := create(t, s, "Golden.1")
@@ -53,8 +91,9 @@ func TestGoldenFolders(t *testing.T) {
 			must(t, create(t, s, id).Append(tokens(0, seq(0, goldenTokens)...), goldenRows()))
 			closeStore(t, s)
 		}
+		writeUnsealed(t, dir, "unsealed")
 	}
-	for _, v := range []string{"v1", "v1.1"} {
+	for _, v := range []string{"v1", "v1.1", "v1.2"} {
 		t.Run(v, func(t *testing.T) { goldenFolder(t, "testdata/"+v) })
 	}
 }
@@ -96,6 +135,14 @@ func goldenFolder(t *testing.T, dir string) {
 		if !sameBits(rows, storedAs(codec, small, goldenRows())) {
 			t.Errorf("rows of %s differ", id)
 		}
+	}
+	if dir == "testdata/v1.1" {
+		return
+	}
+	rows, err = conversation(t, s, "unsealed").Rows(t.Context(), 0, goldenTokens, nil)
+	must(t, err)
+	if !sameBits(rows, stored(small, goldenRows())) {
+		t.Error("rows that are only in a tail differ")
 	}
 }
 

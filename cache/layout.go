@@ -54,6 +54,11 @@ type layout struct {
 // values is the number of floats stored of one token.
 func (l layout) values() int { return l.Rows * l.DModel }
 
+// blockBytes is what the rows of a block take, unless values do not fit the codec.
+func (l layout) blockBytes() int64 {
+	return int64(l.Block) * int64(l.Rows*l.codec.natural().size(l.DModel))
+}
+
 // index gives the place of each of the rows of the space among those stored; ok is false if one is not.
 func (l layout) index(rows []int) (at []int, ok bool) {
 	if l.layers == nil {

@@ -320,6 +320,7 @@ func (c *Conversation) giveUp() bool {
 	if st, err := c.snapshot(); err == nil && !st.un.empty() {
 		return false
 	}
+	c.trim(true)
 	err := c.closeLogs()
 	if c.lock != nil {
 		err = join(err, c.lock.Close())

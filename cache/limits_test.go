@@ -50,6 +50,7 @@ func TestMaxDisk(t *testing.T) {
 		must(t, err)
 		must(t, appendIDs(c, seq(1000*i, n)...))
 	}
+	s.Settle()
 	perConversation := s.Status().Disk.Bytes / 6
 	must(t, s.Delete("c5")) // its blocks are named by nobody now
 	closeStore(t, s)
@@ -76,12 +77,14 @@ func TestMaxDisk(t *testing.T) {
 	fresh, err := s.Create("new", sp)
 	must(t, err)
 	must(t, appendIDs(fresh, seq(9000, n)...))
+	s.Settle()
 	if st := s.Status(); st.Disk.Evicted != 0 || st.Disk.Blocks != 24 {
 		t.Errorf("the blocks of nobody were to be enough: %+v", st.Disk)
 	}
 	more, err := s.Create("more", sp)
 	must(t, err)
 	must(t, appendIDs(more, seq(9900, 2*n)...))
+	s.Settle()
 	st := s.Status()
 	if total := diskSize(t, dir); total > opt.MaxDisk || st.Disk.Evicted == 0 || st.Disk.EvictedBytes == 0 || st.Disk.MaxBytes != opt.MaxDisk {
 		t.Errorf("%d bytes with a limit of %d: %+v", total, opt.MaxDisk, st.Disk)
@@ -111,6 +114,7 @@ func TestMaxDiskHoldsWhenAllIsOpen(t *testing.T) {
 	for range 20 {
 		must(t, appendIDs(c, seq(c.Len(), 16)...))
 	}
+	s.Settle()
 	st := s.Status()
 	if got := diskSize(t, dir); got > opt.MaxDisk+16<<10 || st.Disk.Denied == 0 || st.Degraded != "" {
 		t.Errorf("%d bytes with a limit of %d: %v", got, opt.MaxDisk, st)
@@ -138,6 +142,7 @@ func TestMaxConversationDisk(t *testing.T) {
 	for range 15 {
 		must(t, appendIDs(a, seq(a.Len(), 16)...))
 	}
+	s.Settle()
 	st := s.Status()
 	if st.Disk.Bytes > 60<<10 || st.Disk.Evicted == 0 {
 		t.Errorf("%+v", st.Disk)
@@ -214,6 +219,7 @@ func TestEstimate(t *testing.T) {
 					toks[i] = cache.Token{ID: i + 10000*int(seed), Record: make([]byte, 300+i%7)}
 				}
 				must(t, c.Append(toks, noise(sp, seed, n)))
+				s.Settle()
 			}
 			add("sample", 1, 100)
 			for _, n := range []int{500, 133} {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"time"
 )
 
@@ -87,9 +89,11 @@ func (st *state) add(f frame, full bool) error {
 	return nil
 }
 
-// readTail adds to st the rows of its incomplete block. Rows of other tokens, left by a write that was not finished
-// or by a block sealed since, are passed over; stale says that there are such.
-func readTail(d filesystem, dir string, l layout, st *state) (sc scan, stale bool, err error) {
+// readTail adds to st the rows of its incomplete block, and those of complete blocks that are wanted: blocks that were
+// not sealed before the writer died, or are not yet. Other rows, left by a write that was not finished or by a block
+// sealed since, are passed over; stale says that there are such.
+func readTail(d filesystem, dir string, l layout, st *state, wanted func(n int) bool) (sc scan, stale bool, err error) {
+	st.un.blocks = nil
 	f, err := d.Open(dir + "/tail.wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return scan{}, false, nil
@@ -102,7 +106,8 @@ func readTail(d filesystem, dir string, l layout, st *state) (sc scan, stale boo
 	if err != nil {
 		return scan{}, false, err
 	}
-	first := len(st.tokens) / l.Block * l.Block
+	whole := len(st.tokens) / l.Block
+	blocks := map[int]*pending{} // nil: not wanted
 	sc, err = scanSegment(f, 0, info.Size(), tailMagic, maxEncRow(l), func(f frame) error {
 		if f.kind != frameRow {
 			return fmt.Errorf("frame of kind %d in a tail", f.kind)
@@ -111,17 +116,51 @@ func readTail(d filesystem, dir string, l layout, st *state) (sc scan, stale boo
 		if err != nil {
 			return err
 		}
-		if f.at < first || f.at >= len(st.tokens) || st.tokens[f.at] != f.id {
+		n := f.at / l.Block
+		if f.at >= len(st.tokens) || st.tokens[f.at] != f.id {
 			stale = true
 			return nil
 		}
-		st.tail[f.at%l.Block] = row
+		if n == whole {
+			st.tail[f.at%l.Block] = row
+			return nil
+		}
+		p, known := blocks[n]
+		if !known {
+			if wanted(n) {
+				p = &pending{st.keys[n], n, make([]encRow, l.Block)}
+			}
+			blocks[n] = p
+		}
+		if p != nil {
+			p.rows[f.at%l.Block] = row
+		}
 		return nil
 	})
 	if err != nil {
 		return sc, stale, fmt.Errorf("%s/tail.wal: %w", dir, err)
 	}
+	for _, n := range slices.Sorted(maps.Keys(blocks)) {
+		p := blocks[n]
+		if p == nil || slices.ContainsFunc(p.rows, func(r encRow) bool { return r == nil }) {
+			stale = true
+			continue
+		}
+		st.un.blocks = append(st.un.blocks, p)
+	}
 	return sc, stale, nil
+}
+
+// unsealed says which complete blocks of a state have no file; of their rows, so many are kept in memory as fit.
+func (c *Conversation) unsealed(st *state) func(n int) bool {
+	left := maxUnsavedRows - c.s.unsavedRows.Load()
+	return func(n int) bool {
+		if left <= 0 || c.s.blocks.has(st.keys[n], c.lay) {
+			return false
+		}
+		left -= c.lay.blockBytes()
+		return true
+	}
 }
 
 // load reads a conversation. What is damaged is repaired if nobody is writing; a torn tail seen while another
@@ -180,7 +219,7 @@ func (c *Conversation) scanAll(full bool) (st state, damaged, err error) {
 	if err != nil {
 		return st, nil, err
 	}
-	tail, _, err := readTail(c.s.disk, dir, c.lay, &st)
+	tail, _, err := readTail(c.s.disk, dir, c.lay, &st, c.unsealed(&st))
 	if err != nil {
 		return st, nil, err
 	}
@@ -207,7 +246,7 @@ func (c *Conversation) repair(full bool) (state, error) {
 	if err != nil {
 		return st, err
 	}
-	sc, stale, err := readTail(c.s.disk, dir, c.lay, &st)
+	sc, stale, err := readTail(c.s.disk, dir, c.lay, &st, c.unsealed(&st))
 	if err == nil {
 		err = c.cut(dir+"/tail.wal", sc)
 	}
@@ -324,7 +363,7 @@ func (c *Conversation) reread(st *state, full bool) (same bool, err error) {
 	if _, err := readTokens(c.s.disk, dir, c.meta, c.root, st, full); err != nil {
 		return true, err
 	}
-	if _, _, err := readTail(c.s.disk, dir, c.lay, st); err != nil {
+	if _, _, err := readTail(c.s.disk, dir, c.lay, st, c.unsealed(st)); err != nil {
 		return true, err
 	}
 	c.setState(*st)

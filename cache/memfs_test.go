@@ -79,6 +79,24 @@ func (m *MemFS) Crash(names, halves bool) *MemFS {
 	return &MemFS{root: survive(m.root), locks: map[string]bool{}}
 }
 
+// Kill gives the disk as the death of all processes leaves it: the system has everything, and nobody holds a lock.
+func (m *MemFS) Kill() *MemFS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var survive func(n *node) *node
+	survive = func(n *node) *node {
+		out := &node{mtime: n.mtime, data: slices.Clone(n.data), device: slices.Clone(n.device), dirty: slices.Clone(n.dirty)}
+		if n.isDir() {
+			out.kids, out.safe = map[string]*node{}, map[string]*node{}
+			for name, kid := range n.kids {
+				out.kids[name] = survive(kid)
+			}
+		}
+		return out
+	}
+	return &MemFS{root: survive(m.root), locks: map[string]bool{}}
+}
+
 // OpenFiles counts files and locks that are not closed.
 func (m *MemFS) OpenFiles() int {
 	m.mu.Lock()
@@ -427,14 +445,6 @@ func (i memInfo) Mode() fs.FileMode {
 		return fs.ModeDir | dirPerm
 	}
 	return filePerm
-}
-
-// CheckDisk is Check on any disk.
-func CheckDisk(d Filesystem) []Problem {
-	var out []Problem
-	ck := checker{disk: d, yield: func(p Problem) bool { out = append(out, p); return true }, spaces: map[blockKey]layout{}, c: new(Checker)}
-	ck.run("disk in memory")
-	return out
 }
 
 // ReadFile, WriteFile, Remove and List are for tests that look at files or damage them.

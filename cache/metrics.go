@@ -29,6 +29,7 @@ func (st Status) Metrics(w io.Writer) error {
 	gauge("disk_block_bytes", "Bytes of blocks on disk.", st.Disk.Bytes)
 	gauge("disk_blocks", "Blocks on disk.", st.Disk.Blocks)
 	gauge("disk_log_bytes", "Bytes of logs on disk.", st.Disk.LogBytes)
+	gauge("disk_unsealed_bytes", "Bytes of rows in logs that are being made blocks.", st.Disk.Unsealed)
 	gauge("disk_max_bytes", "Limit of the folder, 0 for none.", st.Disk.MaxBytes)
 	counter("disk_reads", "Blocks read from disk.", st.Disk.Reads)
 	counter("disk_writes", "Blocks written.", st.Disk.Writes)

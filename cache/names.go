@@ -189,6 +189,9 @@ func (s *Store) setAside(id string, cause error) error {
 		return fmt.Errorf("conversation %s: %w", id, err)
 	}
 	defer lock.Close()
+	if _, err := readMetadata(s.disk, convPath(id)); err == nil {
+		return cause // another one, made after that was found
+	}
 	switch err := s.disk.Rename(convPath(id), fmt.Sprintf("quarantine/%s-%d", dirName(id), time.Now().UnixNano())); {
 	case errors.Is(err, fs.ErrNotExist):
 		return cause
@@ -252,6 +255,8 @@ func (s *Store) withLock(id string, fn func(*Conversation) error) error {
 	}
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
+	c.smu.Lock()
+	defer c.smu.Unlock()
 	if c.isGone() || c.ID() != id {
 		return fmt.Errorf("conversation %s: %w", id, ErrNotFound)
 	}
@@ -267,7 +272,7 @@ func (s *Store) withLock(id string, fn func(*Conversation) error) error {
 		err = fn(c)
 	}
 	c.mu.Lock()
-	if c.gone || c.state.un.empty() {
+	if c.gone || c.state.un.logged() {
 		c.mine.Store(false)
 	}
 	c.mu.Unlock()

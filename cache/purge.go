@@ -149,6 +149,9 @@ func (s *Store) Repair(ctx context.Context, recompute func(Space) Recompute, pro
 
 // repairBlocks checks the blocks that a conversation names.
 func (s *Store) repairBlocks(ctx context.Context, c *Conversation, recompute func(Space) Recompute, res *RepairResult, found func(error)) error {
+	if err := c.sealAll(); err != nil { // rows that a process left in the tail
+		return err
+	}
 	st, err := c.snapshot()
 	if err != nil {
 		return nil

@@ -90,30 +90,28 @@ func (c *Conversation) readStored(ctx context.Context, st *state, from, to int, 
 
 // source gives the function that decodes the stored rows at of a token of block n, and says whether they are there.
 func (c *Conversation) source(ctx context.Context, st *state, n int, at []int, stored bool) (func(i int, dst []float32) bool, error) {
-	var b *block
-	switch {
-	case !stored:
-	case n == len(st.tokens)/c.lay.Block: // the incomplete block
-		return func(i int, dst []float32) bool {
-			if st.tail[i] == nil {
-				return false
-			}
-			st.tail[i].decode(c.lay, at, dst)
-			return true
-		}, nil
-	default:
-		if b = st.un.block(st.keys[n]); b == nil {
-			var err error
-			if b, err = c.s.block(ctx, st.keys[n], c.lay, at); err != nil {
-				return nil, err
-			}
+	if !stored {
+		return func(int, []float32) bool { return false }, nil
+	}
+	rows := st.tail[:] // of the incomplete block
+	if n < len(st.tokens)/c.lay.Block {
+		p := st.un.block(st.keys[n])
+		if p == nil {
+			b, err := c.s.block(ctx, st.keys[n], c.lay, at)
+			return func(i int, dst []float32) bool {
+				if b != nil {
+					b.decode(i, at, dst)
+				}
+				return b != nil
+			}, err
 		}
+		rows = p.rows
 	}
 	return func(i int, dst []float32) bool {
-		if b != nil {
-			b.decode(i, at, dst)
+		if rows[i] != nil {
+			rows[i].decode(c.lay, at, dst)
 		}
-		return b != nil
+		return rows[i] != nil
 	}, nil
 }
 
@@ -258,7 +256,7 @@ func (c *Conversation) compute(ctx context.Context, keys []blockKey, ids []int, 
 		if !c.s.roomFor(c, b.cost()) {
 			continue
 		}
-		if _, err := c.s.blocks.put(b); err != nil { // the rows are right, only not kept
+		if err := c.s.blocks.put(b); err != nil { // the rows are right, only not kept
 			c.s.degrade(inBlocks, err)
 		} else {
 			c.s.healthy(inBlocks)

@@ -27,6 +27,7 @@ func TestMemoryThatKeepsNothing(t *testing.T) {
 		must(t, appendIDs(c, i))
 		verify(t, c, seq(0, i+1), mustNotRecompute)
 	}
+	s.Settle()
 	// So does one that is too small for a single block.
 	s2 := open(t, dir, cache.Options{MaxMemory: 100})
 	verify(t, conversation(t, s2, "a"), seq(0, 40), mustNotRecompute)
@@ -300,12 +301,14 @@ func TestBranchIsFree(t *testing.T) {
 		s := open(t, dir, opt)
 		a := create(t, s, "a")
 		must(t, appendIDs(a, seq(0, 40)...))
+		s.Settle()
 		writes := s.Status().Disk.Writes
 		for _, n := range []int{40, 35, 32, 20, 1} {
 			b := create(t, s, fmt.Sprint("b", n))
 			must(t, b.AppendFrom(a, 0, n))
 			verify(t, b, seq(0, n), mustNotRecompute)
 		}
+		s.Settle()
 		if st := s.Status(); st.Disk.Writes != writes {
 			t.Errorf("%d blocks written, %d more for branches", writes, st.Disk.Writes-writes)
 		}

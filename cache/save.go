@@ -3,24 +3,23 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
 // Bounds of what waits for a disk that refuses, in all conversations together.
 const (
 	maxUnsaved     = 256 << 20 // bytes of tokens, records and events; beyond it nothing more is taken
-	maxUnsavedRows = 64 << 20  // bytes of complete blocks; beyond it they are left to a recomputation
+	maxUnsavedRows = 64 << 20  // bytes of rows of complete blocks; beyond it they are left to a recomputation
 )
 
 // unsaved is what a conversation has in memory and not for sure on the device.
 type unsaved struct {
-	absent  bool     // its folder has to be made
-	base    int64    // bytes of the token log that are on the device; the entries follow
-	entries []entry  // kept until they are synced: a sync that failed may have lost any of them
-	written int      // entries[:written] are in the file
-	blocks  []*block // complete, not stored yet
-	rows    bool     // the tail lacks rows of the incomplete block
+	absent  bool       // its folder has to be made
+	base    int64      // bytes of the token log that are on the device; the entries follow
+	entries []entry    // kept until they are synced: a sync that failed may have lost any of them
+	written int        // entries[:written] are in the file
+	blocks  []*pending // complete, not sealed yet, in their order
+	rows    bool       // the tail lacks rows
 
 	saved, savedEvents int // tokens and events that are in the file
 	durable            int // tokens that are on the device
@@ -37,23 +36,14 @@ func (u *unsaved) push(frames []byte, st *state, sealed bool) {
 	u.entries = append(u.entries, entry{frames, len(st.tokens), len(st.events), sealed})
 }
 
-func (u *unsaved) empty() bool {
-	return !u.absent && u.written == len(u.entries) && len(u.blocks) == 0 && !u.rows
-}
+// logged: everything is in the logs, though blocks may still be without a file.
+func (u *unsaved) logged() bool { return !u.absent && u.written == len(u.entries) && !u.rows }
 
-// block finds a complete block that is not stored yet.
-func (u *unsaved) block(key blockKey) *block {
-	for _, b := range u.blocks {
-		if b.key == key {
-			return b
-		}
-	}
-	return nil
-}
+func (u *unsaved) empty() bool { return u.logged() && len(u.blocks) == 0 }
 
 // savedUpTo is what there is to say of a state that was read from the disk.
 func savedUpTo(st *state) unsaved {
-	return unsaved{base: max(st.logEnd, magicSize), saved: len(st.tokens), savedEvents: len(st.events), durable: len(st.tokens)}
+	return unsaved{base: max(st.logEnd, magicSize), blocks: st.un.blocks, saved: len(st.tokens), savedEvents: len(st.events), durable: len(st.tokens)}
 }
 
 // everything makes all of the state unsaved: the files are gone.
@@ -97,9 +87,10 @@ func (u *unsaved) size() (bytes, rows int64) {
 type writer struct {
 	tokens, tail file
 	tailEnd      int64
-	tailPos      int  // the tail has the rows of positions before this one
-	tailBlock    int  // and begins with this block
-	fresh        bool // nothing was written since the logs were opened
+	tailPos      int    // the tail has the rows of positions before this one
+	tailBlock    int    // and begins with this block
+	fresh        bool   // nothing was written since the logs were opened
+	buf          []byte // for frames
 }
 
 func (w *writer) close() error { return join(w.tokens.Close(), w.tail.Close()) }
@@ -121,8 +112,11 @@ func (c *Conversation) flush() {
 		defer c.s.busy.Done()
 		defer close(done)
 		c.wmu.Lock()
-		defer c.wmu.Unlock()
-		c.saveOrRetry()
+		saved := c.saveOrRetry()
+		c.wmu.Unlock()
+		if saved {
+			c.sealLater()
+		}
 	}()
 	wait := c.s.patience
 	if c.s.isDegraded(c) {
@@ -130,31 +124,41 @@ func (c *Conversation) flush() {
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	start := time.Now()
-	select {
-	case <-done:
-	case <-timer.C:
+	start, sealed := time.Now(), c.sealed.Load()
+	for {
+		select {
+		case <-done:
+			return
+		case <-timer.C:
+		}
+		if n := c.sealed.Load(); n != sealed { // the disk is only busy
+			sealed = n
+			timer.Reset(wait)
+			continue
+		}
 		if c.queued.Load() || !c.s.isDegraded(c) {
 			c.s.degrade(c, fmt.Errorf("conversation %s: the disk is slow: a write has not ended after %v", c.ID(), time.Since(start).Round(time.Millisecond)))
 		}
+		return
 	}
 }
 
 // saveOrRetry saves, or sees to it that it is tried again later. wmu is held.
-func (c *Conversation) saveOrRetry() {
+func (c *Conversation) saveOrRetry() bool {
 	c.queued.Store(false)
 	if err := c.save(); err != nil {
 		c.s.degrade(c, fmt.Errorf("conversation %s: %w", c.ID(), err))
-		return
+		return false
 	}
 	c.s.healthy(c)
+	return true
 }
 
-// save brings the disk up to date. Rows go before their tokens: a row without its token is dropped at the next start.
+// save brings the logs up to date. Rows go before their tokens: a row without its token is dropped at the next start.
 // Rows that cannot be saved do not hold up tokens, since they can be computed again. wmu is held.
 func (c *Conversation) save() error {
 	st, err := c.snapshot()
-	if err != nil || st.un.empty() {
+	if err != nil || st.un.logged() {
 		return nil
 	}
 	if err := c.openWriter(); err != nil {
@@ -163,20 +167,13 @@ func (c *Conversation) save() error {
 		}
 		return err
 	}
+	c.sealBacklog()
 	if st, err = c.snapshot(); err != nil {
 		return nil
 	}
-	rowErr := join(c.saveBlocks(st.un.blocks), c.saveTail(&st))
-	if err := c.saveLog(&st); err != nil {
-		return join(rowErr, err, c.closeLogs())
-	}
-	if rowErr != nil {
-		return join(rowErr, c.closeLogs()) // the next try writes the tail anew
-	}
-	if len(st.tokens)/c.lay.Block != c.w.tailBlock {
-		if err := c.startTail(&st); err != nil {
-			c.s.report("conversation %s: tail could not be shortened: %v", c.ID(), err)
-		}
+	rowErr := c.saveTail(&st)
+	if err := join(rowErr, c.saveLog(&st)); err != nil {
+		return join(err, c.closeLogs()) // the next try writes the tail anew
 	}
 	return nil
 }
@@ -204,12 +201,12 @@ func (c *Conversation) openWriter() error {
 	if w.tokens, err = c.openLog(&st, dir+"/tokens.log"); err != nil {
 		return err
 	}
-	// After a failed write the tail may end in rows of tokens that were not taken: write it anew.
-	if err = writeTail(c.s.disk, dir, &st, c.lay.Block, c.s.opt.Sync == SyncAlways); err == nil {
-		w.tail, w.tailEnd, err = openSegment(c.s.disk, dir+"/tail.wal", tailMagic)
-		w.tailPos, w.tailBlock = len(st.tokens), len(st.tokens)/c.lay.Block
+	c.sealBacklog()
+	if st, err = c.snapshot(); err != nil {
+		return join(err, w.tokens.Close())
 	}
-	if err != nil {
+	// After a failed write the tail may end in rows of tokens that were not taken: write it anew.
+	if err = c.startTail(w, &st); err != nil {
 		return join(err, w.tokens.Close())
 	}
 	c.w = w
@@ -249,88 +246,6 @@ func (c *Conversation) openLog(st *state, name string) (file, error) {
 		return nil, join(err, f.Close())
 	}
 	return f, nil
-}
-
-// openSegment opens a log for appending at its end.
-func openSegment(d filesystem, name, magic string) (file, int64, error) {
-	f, err := d.OpenWrite(name, false)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, join(err, f.Close())
-	}
-	if info.Size() > 0 {
-		return f, info.Size(), nil
-	}
-	if _, err := f.WriteAt([]byte(magic), 0); err != nil {
-		return nil, 0, join(err, f.Close())
-	}
-	return f, magicSize, nil
-}
-
-// writeTail writes the tail anew with the rows of st, atomically.
-func writeTail(d filesystem, dir string, st *state, block int, durable bool) error {
-	return publish(d, dir+"/tail.wal", tailFrames([]byte(tailMagic), st, block, 0), durable)
-}
-
-// tailFrames adds to dst the known rows of the incomplete block from position from on.
-func tailFrames(dst []byte, st *state, block, from int) []byte {
-	first := max(from, len(st.tokens)/block*block)
-	for pos := first; pos < len(st.tokens); pos++ {
-		dst = slices.Grow(dst, frameHeaderSize+len(st.tail[pos%block]))
-		if row := st.tail[pos%block]; row != nil {
-			dst = appendFrame(dst, frame{frameRow, pos, st.tokens[pos], row})
-		}
-	}
-	return dst
-}
-
-// saveBlocks publishes complete blocks.
-func (c *Conversation) saveBlocks(blocks []*block) error {
-	for _, b := range blocks {
-		if !c.s.blocks.has(b.key, b.lay) && !c.s.room(c, b.cost()) {
-			c.s.mem.Add(b) // computed again when it is asked for later
-		} else {
-			wrote, err := c.s.blocks.put(b)
-			if err != nil {
-				return err
-			}
-			if wrote {
-				c.s.mem.Add(b)
-			}
-		}
-		c.mu.Lock()
-		u := c.state.un
-		u.blocks = u.blocks[1:]
-		c.setUnsaved(u)
-		c.mu.Unlock()
-	}
-	return nil
-}
-
-// saveTail appends to the tail the rows of the incomplete block that it lacks.
-func (c *Conversation) saveTail(st *state) error {
-	frames := tailFrames(nil, st, c.lay.Block, c.w.tailPos)
-	if len(frames) > 0 {
-		if _, err := c.w.tail.WriteAt(frames, c.w.tailEnd); err != nil {
-			return err
-		}
-		c.w.tailEnd += int64(len(frames))
-		if c.s.opt.Sync == SyncAlways {
-			if err := c.w.tail.Sync(); err != nil {
-				return err
-			}
-		}
-	}
-	c.w.tailPos = len(st.tokens)
-	c.mu.Lock()
-	if len(c.state.tokens) == len(st.tokens) {
-		c.state.un.rows = false
-	}
-	c.mu.Unlock()
-	return nil
 }
 
 // saveLog appends to the token log. After a failure all entries that are not on the device are written again, over the
@@ -382,24 +297,6 @@ func (c *Conversation) saveLog(st *state) error {
 	return nil
 }
 
-// startTail replaces the tail by one without the rows of sealed blocks.
-func (c *Conversation) startTail(st *state) error {
-	dir := convPath(c.ID())
-	err := c.w.tail.Close() // first: an open file cannot be replaced on Windows
-	if err == nil {
-		err = writeTail(c.s.disk, dir, st, c.lay.Block, c.s.opt.Sync == SyncAlways)
-	}
-	if err == nil {
-		c.w.tail, c.w.tailEnd, err = openSegment(c.s.disk, dir+"/tail.wal", tailMagic)
-		c.w.tailBlock = len(st.tokens) / c.lay.Block
-	}
-	if err != nil {
-		err = join(err, c.w.tokens.Close())
-		c.w = nil
-	}
-	return err
-}
-
 func (c *Conversation) closeLogs() error {
 	if c.w == nil {
 		return nil
@@ -414,6 +311,10 @@ func (c *Conversation) release() error {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	err := c.save()
+	if c.mine.Load() {
+		err = join(err, c.sealAll())
+	}
+	c.trim(true)
 	err = join(err, c.closeLogs())
 	if c.lock != nil {
 		err = join(err, c.lock.Close())
@@ -424,7 +325,7 @@ func (c *Conversation) release() error {
 	if lost := len(c.state.tokens) - c.state.un.saved; c.mine.Load() && !c.gone && (lost > 0 || c.state.un.absent) {
 		return fmt.Errorf("conversation %s: %d tokens are %w: %w", c.id, lost, ErrUnsaved, err)
 	}
-	if c.gone || c.state.un.empty() {
+	if c.gone || c.state.un.logged() {
 		c.mine.Store(false)
 	}
 	return err

@@ -185,6 +185,7 @@ func TestPurge(t *testing.T) {
 	a, b := create(t, s, "a"), create(t, s, "b")
 	must(t, appendIDs(a, append(seq(0, 32), 7777)...))
 	must(t, b.AppendFrom(a, 0, 16))
+	s.Settle()
 	bad := blockFiles(t, dir)
 	write(t, bad[0], []byte("damaged"))
 	write(t, bad[1], []byte("damaged"))
@@ -210,6 +211,7 @@ func TestMetrics(t *testing.T) {
 	s := open(t, t.TempDir(), quick)
 	c := create(t, s, "a")
 	must(t, appendIDs(c, seq(0, 20)...))
+	s.Settle()
 	must(t, second(c.Rows(t.Context(), 0, 20, nil)))
 	var b strings.Builder
 	must(t, s.Status().Metrics(&b))

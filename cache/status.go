@@ -41,7 +41,8 @@ type DiskStatus struct {
 	Shared  int64 `json:"shared"`  // blocks not written because they were there
 	Corrupt int64 `json:"corrupt"` // damaged blocks and logs found
 
-	LogBytes     int64 `json:"log_bytes"`     // tokens, lens records, events and rows of incomplete blocks
+	LogBytes     int64 `json:"log_bytes"`     // tokens, lens records, events and rows that are in no block yet
+	Unsealed     int64 `json:"unsealed"`      // bytes of such rows that make complete blocks, which are being written
 	MaxBytes     int64 `json:"max_bytes"`     // of blocks and logs; 0: no limit
 	Evicted      int64 `json:"evicted"`       // blocks removed to stay within the limits
 	EvictedBytes int64 `json:"evicted_bytes"` // of them
@@ -57,7 +58,7 @@ func (s *Store) Status() Status {
 		Policy: s.opt.MemoryPolicy,
 		Memory: MemoryStatus{Bytes: mem.bytes, MaxBytes: s.opt.MaxMemory, Hits: s.hits.Load(), Misses: s.misses.Load(), Rejected: mem.rejected},
 		Disk: DiskStatus{Reads: s.blocks.reads.Load(), Writes: s.blocks.writes.Load(),
-			Shared: s.blocks.shared.Load(), Corrupt: s.blocks.corrupt.Load(), MaxBytes: s.opt.MaxDisk,
+			Shared: s.blocks.shared.Load(), Corrupt: s.blocks.corrupt.Load(), MaxBytes: s.opt.MaxDisk, Unsealed: s.unsavedRows.Load(),
 			Evicted: s.lim.evicted.Load(), EvictedBytes: s.lim.evictedBytes.Load(), Denied: s.lim.denied.Load()},
 		RecomputedTokens: s.recomputed.Load(),
 		OpenReports:      []string{},

@@ -9,7 +9,7 @@ import (
 // The format's version. A new minor version can be read by older programs of the same major version.
 const (
 	formatMajor = 1
-	formatMinor = 1
+	formatMinor = 2
 	versionFile = "VERSION"
 
 	// formatLayouts marks the metadata of a conversation whose rows are stored in a way that format 1.0 does not know,
