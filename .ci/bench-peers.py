@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Alternates gopherlens with its peers on GPT-2's small shape and prints ratios, ours to theirs: below 1 ours is faster.
 
-usage: bench-peers.py GOPHERLENS TOOLS [--starts 3] [--rounds 5] [--peer DIR]
+usage: bench-peers.py GOPHERLENS TOOLS [--starts 3] [--rounds 5] [--peer DIR] [--only f32:f32,f16:f16,f16:q8_0,int8:q8_0,torch]
 
 TOOLS is the folder of torch_gpt2_lens.py and llamacpp-peer. llama.cpp is real and prebuilt: npm installs it to a copy of llamacpp-peer, DIR if given.
 PyTorch is Debian's python3-torch, with its default and with each of the settings that are known to help. A peer that is not there is left out, which is said.
-Everything is started afresh several times; within a start the programs take turns, one works at a time.
+Everything is started afresh several times; within a start the programs take turns, one works at a time, each on all processors but for PyTorch's setting
+of one thread. A decoded token of ours and of llama.cpp ends with its logits, PyTorch's ends before them.
 """
 import argparse
 import json
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 ap = argparse.ArgumentParser()
 ap.add_argument("gopherlens")
@@ -23,7 +25,17 @@ ap.add_argument("tools")
 ap.add_argument("--starts", type=int, default=3)
 ap.add_argument("--rounds", type=int, default=5)
 ap.add_argument("--peer", default="")
+ap.add_argument("--only", default="f32:f32,f16:f16,f16:q8_0,int8:q8_0,torch", help="ours:llama.cpp's type of the weights, or torch")
 o = ap.parse_args()
+only = o.only.split(",")
+cores = str(os.cpu_count())
+
+
+def with_module(name):
+    """The first Python that has a module: this one, or Debian's."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import " + name], capture_output=True).returncode == 0:
+            return python
 
 
 def show(title, pairs):
@@ -44,33 +56,38 @@ class Served:
             raise RuntimeError("%s did not start" % cmd[0])
 
     def round(self):
+        time.sleep(0.5)  # the threads of the other program may still look for work: llama.cpp's do for some 100 ms
         self.p.stdin.write("go\n")
         self.p.stdin.flush()
-        return json.loads(self.p.stdout.readline())
+        answer = self.p.stdout.readline()
+        if not answer:
+            raise RuntimeError("%s ended in the middle" % self.p.args[0])
+        return json.loads(answer)
 
     def close(self):
         self.p.stdin.close()
         self.p.wait()
 
 
-def llama_cpp():
+def llama_cpp(compared):
     source = os.path.join(o.tools, "llamacpp-peer")
-    if not os.path.isdir(source) or not shutil.which("npm"):
-        print("llama.cpp left out: it needs npm and %s" % source)
+    python = with_module("numpy")
+    if not os.path.isdir(source) or not shutil.which("npm") or not python:
+        print("llama.cpp left out: it needs npm, python3-numpy and %s" % source)
         return
     folder = o.peer or tempfile.mkdtemp()
     if not os.path.isdir(os.path.join(folder, "node_modules")):
         shutil.copytree(source, folder, dirs_exist_ok=True)
         subprocess.run(["npm", "install", "--ignore-scripts"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     env = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.hugetlb=1")  # its best setting: huge pages, and so no mmap
-    for ours, theirs in (("f32", "f32"), ("f16", "f16"), ("f16", "q8_0")):
+    for ours, theirs in compared:
         gguf = os.path.join(folder, "m-%s.gguf" % theirs)
         if not os.path.exists(gguf):
-            subprocess.run([sys.executable, "write_gguf.py", gguf, "--type", theirs], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([python, "write_gguf.py", gguf, "--type", theirs], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         pairs = {}
         for _ in range(o.starts):
             a = Served([o.gopherlens, "bench", "--shape", "gpt2-small", "--weights", ours, "--serve"])
-            b = Served([sys.executable, "llamacpp_ctypes.py", gguf, "--serve", "--mmap", "off"], cwd=folder, env=env)
+            b = Served([sys.executable, "llamacpp_ctypes.py", gguf, "--serve", "--mmap", "off", "--threads", cores], cwd=folder, env=env)
             for _ in range(o.rounds):
                 x, y = a.round(), b.round()
                 pairs.setdefault("prefill 100", []).append((x["prefill_ms"], y["prefill_ms"]))
@@ -86,11 +103,10 @@ def llama_cpp():
 
 def torch():
     script = os.path.join(o.tools, "torch_gpt2_lens.py")
-    python = "/usr/bin/python3"
-    if not os.path.exists(script) or subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
+    python = with_module("torch")
+    if not os.path.exists(script) or not python:
         print("PyTorch left out: it needs Debian's python3-torch and %s" % script)
         return
-    cores = str(os.cpu_count())
     settings = {"default": ({}, cores), "OMP_WAIT_POLICY=passive": ({"OMP_WAIT_POLICY": "passive"}, cores), "1 thread": ({"OMP_NUM_THREADS": "1"}, "1")}
     names = {  # ours: theirs, of which the faster counts
         "prefill-100": ["prefill 100"], "decode-100": ["decode 1 at 100"], "lens-token": ["lens 12 rows (softmax)", "lens 12 rows (logsumexp)"],
@@ -113,5 +129,8 @@ def torch():
     show("f32 : PyTorch f32 (settings tried: %s)" % "; ".join(settings), pairs)
 
 
-llama_cpp()
-torch()
+pairs = [tuple(c.split(":")) for c in only if c != "torch"]
+if pairs:
+    llama_cpp(pairs)
+if "torch" in only:
+    torch()

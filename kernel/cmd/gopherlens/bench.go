@@ -199,18 +199,18 @@ type bench struct {
 func (b *bench) row(name string, flops, bytes float64, f func() (time.Duration, error)) error {
 	fmt.Fprintf(b.progress, "%s\n", name)
 	var times []float64
-	for start := time.Now(); len(times) < 2 || time.Since(start) < b.budget; {
+	start := time.Now()
+	for warm := false; ; {
 		t, err := f()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		if !warm && t < b.budget { // the first one has cold caches and programs to compile
+			warm, start = true, time.Now()
+			continue
+		}
 		times = append(times, t.Seconds())
-		if len(times) == 1 && t < b.budget { // the first one has cold caches and programs to compile
-			times = nil
-			if time.Since(start) >= b.budget {
-				start = time.Now()
-			}
-		} else if t >= b.budget {
+		if t >= b.budget || len(times) > 1 && time.Since(start) >= b.budget {
 			break
 		}
 	}
