@@ -3,7 +3,7 @@
 #include "textflag.h"
 
 // func gemmAVX2F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemmAVX2F32r1p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -42,22 +42,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2176(BX)
-	PREFETCHT0   2240(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2176(BX)(DX*1)
-	PREFETCHT0   2240(BX)(DX*1)
-	PREFETCHT0   2048(BX)(DX*2)
-	PREFETCHT0   2112(BX)(DX*2)
-	PREFETCHT0   2176(BX)(DX*2)
-	PREFETCHT0   2240(BX)(DX*2)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  (BX), Y8, Y0
 	VFMADD231PS  32(BX), Y8, Y1
@@ -157,7 +141,7 @@ store:
 	RET
 
 // func gemmAVX2F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemmAVX2F32r1p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -186,14 +170,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2176(BX)
-	PREFETCHT0   2240(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2176(BX)(DX*1)
-	PREFETCHT0   2240(BX)(DX*1)
 	VBROADCASTSS (CX), Y4
 	VFMADD231PS  (BX), Y4, Y0
 	VFMADD231PS  32(BX), Y4, Y1
@@ -259,7 +235,7 @@ store:
 	RET
 
 // func gemmAVX2F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemmAVX2F32r2p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -296,14 +272,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
 	VBROADCASTSS (BX), Y8
 	VBROADCASTSS (BX)(CX*1), Y9
 	VMOVUPS      (SI), Y10
@@ -422,7 +390,7 @@ store:
 	RET
 
 // func gemmAVX2F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemmAVX2F32r3p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -467,14 +435,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
 	VBROADCASTSS (BX), Y12
 	VBROADCASTSS (BX)(CX*1), Y13
 	VBROADCASTSS (BX)(CX*2), Y14
@@ -626,7 +586,7 @@ store:
 	RET
 
 // func gemmAVX2F32r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, FMA3, MMX+
+// Requires: AVX, FMA3
 TEXT ·gemmAVX2F32r3p1(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -659,10 +619,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2176(BX)
-	PREFETCHT0   2240(BX)
 	VBROADCASTSS (DX), Y6
 	VBROADCASTSS (DX)(CX*1), Y7
 	VBROADCASTSS (DX)(CX*2), Y8
@@ -1216,7 +1172,7 @@ store:
 	RET
 
 // func gemmAVX2F16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemmAVX2F16r1p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -1255,14 +1211,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2048(BX)(DX*2)
-	PREFETCHT0   2112(BX)(DX*2)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
 	VBROADCASTSS (CX), Y8
 	VCVTPH2PS    (BX), Y9
 	VFMADD231PS  Y9, Y8, Y0
@@ -1402,7 +1350,7 @@ store:
 	RET
 
 // func gemmAVX2F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemmAVX2F16r1p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -1431,10 +1379,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
 	VBROADCASTSS (CX), Y4
 	VCVTPH2PS    (BX), Y5
 	VFMADD231PS  Y5, Y4, Y0
@@ -1520,7 +1464,7 @@ store:
 	RET
 
 // func gemmAVX2F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemmAVX2F16r2p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -1557,10 +1501,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Y8
 	VBROADCASTSS (BX)(CX*1), Y9
 	VCVTPH2PS    (SI), Y10
@@ -1679,7 +1619,7 @@ store:
 	RET
 
 // func gemmAVX2F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemmAVX2F16r3p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -1724,10 +1664,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Y12
 	VBROADCASTSS (BX)(CX*1), Y13
 	VBROADCASTSS (BX)(CX*2), Y14
@@ -1879,7 +1815,7 @@ store:
 	RET
 
 // func gemmAVX2F16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, F16C, FMA3, MMX+
+// Requires: AVX, F16C, FMA3
 TEXT ·gemmAVX2F16r3p1(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -1912,8 +1848,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
 	VBROADCASTSS (DX), Y6
 	VBROADCASTSS (DX)(CX*1), Y7
 	VBROADCASTSS (DX)(CX*2), Y8
@@ -2464,7 +2398,7 @@ store:
 	RET
 
 // func gemmAVX2BF16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemmAVX2BF16r1p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -2503,14 +2437,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2048(BX)(DX*2)
-	PREFETCHT0   2112(BX)(DX*2)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
 	VBROADCASTSS (CX), Y8
 	VPMOVZXWD    (BX), Y9
 	VPSLLD       $0x10, Y9, Y9
@@ -2690,7 +2616,7 @@ store:
 	RET
 
 // func gemmAVX2BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemmAVX2BF16r1p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -2719,10 +2645,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
 	VBROADCASTSS (CX), Y4
 	VPMOVZXWD    (BX), Y5
 	VPSLLD       $0x10, Y5, Y5
@@ -2828,7 +2750,7 @@ store:
 	RET
 
 // func gemmAVX2BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemmAVX2BF16r2p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -2865,10 +2787,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Y8
 	VBROADCASTSS (BX)(CX*1), Y9
 	VPMOVZXWD    (SI), Y10
@@ -3007,7 +2925,7 @@ store:
 	RET
 
 // func gemmAVX2BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemmAVX2BF16r3p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -3052,10 +2970,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Y12
 	VBROADCASTSS (BX)(CX*1), Y13
 	VBROADCASTSS (BX)(CX*2), Y14
@@ -3227,7 +3141,7 @@ store:
 	RET
 
 // func gemmAVX2BF16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3
 TEXT ·gemmAVX2BF16r3p1(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -3260,8 +3174,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
 	VBROADCASTSS (DX), Y6
 	VBROADCASTSS (DX)(CX*1), Y7
 	VBROADCASTSS (DX)(CX*2), Y8

@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func gemmAVX512F32r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r1p8(SB), NOSPLIT, $0-65
+// func gemmAVX512F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512F32r1p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -12,110 +12,52 @@ TEXT ·gemmAVX512F32r1p8(SB), NOSPLIT, $0-65
 	MOVQ    a+8(FP), CX
 	MOVQ    b+24(FP), BX
 	LEAQ    (DX)(DX*2), SI
-	LEAQ    (BX)(SI*1), DI
-	LEAQ    (DI)(SI*1), SI
+	LEAQ    (BX)(SI*1), SI
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	VPXORD  Z2, Z2, Z2
 	VPXORD  Z3, Z3, Z3
-	VPXORD  Z4, Z4, Z4
-	VPXORD  Z5, Z5, Z5
-	VPXORD  Z6, Z6, Z6
-	VPXORD  Z7, Z7, Z7
-	MOVB    acc+64(FP), R8
-	TESTB   R8, R8
+	MOVB    acc+64(FP), DI
+	TESTB   DI, DI
 	JZ      started
-	MOVQ    ldc+48(FP), R8
-	SHLQ    $0x02, R8
-	MOVQ    c+40(FP), R8
-	VMOVUPS (R8), Z0
-	VMOVUPS 64(R8), Z1
-	VMOVUPS 128(R8), Z2
-	VMOVUPS 192(R8), Z3
-	VMOVUPS 256(R8), Z4
-	VMOVUPS 320(R8), Z5
-	VMOVUPS 384(R8), Z6
-	VMOVUPS 448(R8), Z7
+	MOVQ    ldc+48(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    c+40(FP), DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x02, R8
+	MOVQ AX, DI
+	SHRQ $0x02, DI
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2176(BX)
-	PREFETCHT0   2240(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2176(BX)(DX*1)
-	PREFETCHT0   2240(BX)(DX*1)
-	PREFETCHT0   2048(BX)(DX*2)
-	PREFETCHT0   2112(BX)(DX*2)
-	PREFETCHT0   2176(BX)(DX*2)
-	PREFETCHT0   2240(BX)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
-	PREFETCHT0   2176(DI)
-	PREFETCHT0   2240(DI)
-	PREFETCHT0   2048(DI)(DX*1)
-	PREFETCHT0   2112(DI)(DX*1)
-	PREFETCHT0   2176(DI)(DX*1)
-	PREFETCHT0   2240(DI)(DX*1)
-	PREFETCHT0   2048(DI)(DX*2)
-	PREFETCHT0   2112(DI)(DX*2)
-	PREFETCHT0   2176(DI)(DX*2)
-	PREFETCHT0   2240(DI)(DX*2)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
-	VBROADCASTSS (CX), Z8
-	VFMADD231PS  (BX), Z8, Z0
-	VFMADD231PS  (BX)(DX*1), Z8, Z1
-	VFMADD231PS  (BX)(DX*2), Z8, Z2
-	VFMADD231PS  (DI), Z8, Z3
-	VFMADD231PS  (DI)(DX*1), Z8, Z4
-	VFMADD231PS  (DI)(DX*2), Z8, Z5
-	VFMADD231PS  (SI), Z8, Z6
-	VFMADD231PS  (SI)(DX*1), Z8, Z7
-	VBROADCASTSS 4(CX), Z8
-	VFMADD231PS  64(BX), Z8, Z0
-	VFMADD231PS  64(BX)(DX*1), Z8, Z1
-	VFMADD231PS  64(BX)(DX*2), Z8, Z2
-	VFMADD231PS  64(DI), Z8, Z3
-	VFMADD231PS  64(DI)(DX*1), Z8, Z4
-	VFMADD231PS  64(DI)(DX*2), Z8, Z5
-	VFMADD231PS  64(SI), Z8, Z6
-	VFMADD231PS  64(SI)(DX*1), Z8, Z7
-	VBROADCASTSS 8(CX), Z8
-	VFMADD231PS  128(BX), Z8, Z0
-	VFMADD231PS  128(BX)(DX*1), Z8, Z1
-	VFMADD231PS  128(BX)(DX*2), Z8, Z2
-	VFMADD231PS  128(DI), Z8, Z3
-	VFMADD231PS  128(DI)(DX*1), Z8, Z4
-	VFMADD231PS  128(DI)(DX*2), Z8, Z5
-	VFMADD231PS  128(SI), Z8, Z6
-	VFMADD231PS  128(SI)(DX*1), Z8, Z7
-	VBROADCASTSS 12(CX), Z8
-	VFMADD231PS  192(BX), Z8, Z0
-	VFMADD231PS  192(BX)(DX*1), Z8, Z1
-	VFMADD231PS  192(BX)(DX*2), Z8, Z2
-	VFMADD231PS  192(DI), Z8, Z3
-	VFMADD231PS  192(DI)(DX*1), Z8, Z4
-	VFMADD231PS  192(DI)(DX*2), Z8, Z5
-	VFMADD231PS  192(SI), Z8, Z6
-	VFMADD231PS  192(SI)(DX*1), Z8, Z7
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  (BX), Z4, Z0
+	VFMADD231PS  (BX)(DX*1), Z4, Z1
+	VFMADD231PS  (BX)(DX*2), Z4, Z2
+	VFMADD231PS  (SI), Z4, Z3
+	VBROADCASTSS 4(CX), Z4
+	VFMADD231PS  64(BX), Z4, Z0
+	VFMADD231PS  64(BX)(DX*1), Z4, Z1
+	VFMADD231PS  64(BX)(DX*2), Z4, Z2
+	VFMADD231PS  64(SI), Z4, Z3
+	VBROADCASTSS 8(CX), Z4
+	VFMADD231PS  128(BX), Z4, Z0
+	VFMADD231PS  128(BX)(DX*1), Z4, Z1
+	VFMADD231PS  128(BX)(DX*2), Z4, Z2
+	VFMADD231PS  128(SI), Z4, Z3
+	VBROADCASTSS 12(CX), Z4
+	VFMADD231PS  192(BX), Z4, Z0
+	VFMADD231PS  192(BX)(DX*1), Z4, Z1
+	VFMADD231PS  192(BX)(DX*2), Z4, Z2
+	VFMADD231PS  192(SI), Z4, Z3
 	ADDQ         $0x10, CX
 	ADDQ         $0x00000100, BX
-	ADDQ         $0x00000100, DI
 	ADDQ         $0x00000100, SI
-	DECQ         R8
+	DECQ         DI
 	JNZ          loop
 
 rest:
@@ -123,18 +65,13 @@ rest:
 	JZ   done
 
 one:
-	VBROADCASTSS (CX), Z8
-	VFMADD231PS  (BX), Z8, Z0
-	VFMADD231PS  (BX)(DX*1), Z8, Z1
-	VFMADD231PS  (BX)(DX*2), Z8, Z2
-	VFMADD231PS  (DI), Z8, Z3
-	VFMADD231PS  (DI)(DX*1), Z8, Z4
-	VFMADD231PS  (DI)(DX*2), Z8, Z5
-	VFMADD231PS  (SI), Z8, Z6
-	VFMADD231PS  (SI)(DX*1), Z8, Z7
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  (BX), Z4, Z0
+	VFMADD231PS  (BX)(DX*1), Z4, Z1
+	VFMADD231PS  (BX)(DX*2), Z4, Z2
+	VFMADD231PS  (SI), Z4, Z3
 	ADDQ         $0x04, CX
 	ADDQ         $0x00000040, BX
-	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, SI
 	DECQ         AX
 	JNZ          one
@@ -143,22 +80,14 @@ done:
 	MOVQ    bias+56(FP), AX
 	TESTQ   AX, AX
 	JZ      store
-	VMOVUPS (AX), Z8
-	VADDPS  Z8, Z0, Z0
-	VMOVUPS 64(AX), Z8
-	VADDPS  Z8, Z1, Z1
-	VMOVUPS 128(AX), Z8
-	VADDPS  Z8, Z2, Z2
-	VMOVUPS 192(AX), Z8
-	VADDPS  Z8, Z3, Z3
-	VMOVUPS 256(AX), Z8
-	VADDPS  Z8, Z4, Z4
-	VMOVUPS 320(AX), Z8
-	VADDPS  Z8, Z5, Z5
-	VMOVUPS 384(AX), Z8
-	VADDPS  Z8, Z6, Z6
-	VMOVUPS 448(AX), Z8
-	VADDPS  Z8, Z7, Z7
+	VMOVUPS (AX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(AX), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS 128(AX), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(AX), Z4
+	VADDPS  Z4, Z3, Z3
 
 store:
 	MOVQ    ldc+48(FP), AX
@@ -168,15 +97,11 @@ store:
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
-	VMOVUPS Z4, 256(AX)
-	VMOVUPS Z5, 320(AX)
-	VMOVUPS Z6, 384(AX)
-	VMOVUPS Z7, 448(AX)
 	VZEROUPPER
 	RET
 
 // func gemmAVX512F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F32r1p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -201,14 +126,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2176(BX)
-	PREFETCHT0   2240(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2176(BX)(DX*1)
-	PREFETCHT0   2240(BX)(DX*1)
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  (BX), Z2, Z0
 	VFMADD231PS  (BX)(DX*1), Z2, Z1
@@ -258,7 +175,7 @@ store:
 	RET
 
 // func gemmAVX512F32r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F32r2p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -297,22 +214,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
-	PREFETCHT0   2048(SI)(DX*2)
-	PREFETCHT0   2112(SI)(DX*2)
-	PREFETCHT0   2176(SI)(DX*2)
-	PREFETCHT0   2240(SI)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
-	PREFETCHT0   2176(DI)
-	PREFETCHT0   2240(DI)
 	VBROADCASTSS (BX), Z8
 	VBROADCASTSS (BX)(CX*1), Z9
 	VMOVUPS      (SI), Z10
@@ -433,7 +334,7 @@ store:
 	RET
 
 // func gemmAVX512F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F32r2p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -462,14 +363,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (BX)(CX*1), Z5
 	VMOVUPS      (SI), Z6
@@ -548,7 +441,7 @@ store:
 	RET
 
 // func gemmAVX512F32r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F32r3p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -595,22 +488,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
-	PREFETCHT0   2048(SI)(DX*2)
-	PREFETCHT0   2112(SI)(DX*2)
-	PREFETCHT0   2176(SI)(DX*2)
-	PREFETCHT0   2240(SI)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
-	PREFETCHT0   2176(DI)
-	PREFETCHT0   2240(DI)
 	VBROADCASTSS (BX), Z12
 	VBROADCASTSS (BX)(CX*1), Z13
 	VBROADCASTSS (BX)(CX*2), Z14
@@ -764,7 +641,7 @@ store:
 	RET
 
 // func gemmAVX512F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F32r3p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -797,14 +674,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2176(SI)
-	PREFETCHT0   2240(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2176(SI)(DX*1)
-	PREFETCHT0   2240(SI)(DX*1)
 	VBROADCASTSS (BX), Z6
 	VBROADCASTSS (BX)(CX*1), Z7
 	VBROADCASTSS (BX)(CX*2), Z8
@@ -4139,7 +4008,7 @@ store:
 	RET
 
 // func gemmAVX512F16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F16r1p8(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -4179,22 +4048,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2048(BX)(DX*2)
-	PREFETCHT0   2112(BX)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
-	PREFETCHT0   2048(DI)(DX*1)
-	PREFETCHT0   2112(DI)(DX*1)
-	PREFETCHT0   2048(DI)(DX*2)
-	PREFETCHT0   2112(DI)(DX*2)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (CX), Z8
 	VCVTPH2PS    (BX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -4336,7 +4189,7 @@ store:
 	RET
 
 // func gemmAVX512F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F16r1p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -4361,10 +4214,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
 	VBROADCASTSS (CX), Z2
 	VCVTPH2PS    (BX), Z3
 	VFMADD231PS  Z3, Z2, Z0
@@ -4424,7 +4273,7 @@ store:
 	RET
 
 // func gemmAVX512F16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F16r2p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -4463,14 +4312,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2048(SI)(DX*2)
-	PREFETCHT0   2112(SI)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
 	VBROADCASTSS (BX), Z8
 	VBROADCASTSS (BX)(CX*1), Z9
 	VCVTPH2PS    (SI), Z10
@@ -4591,7 +4432,7 @@ store:
 	RET
 
 // func gemmAVX512F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F16r2p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -4620,10 +4461,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (BX)(CX*1), Z5
 	VCVTPH2PS    (SI), Z6
@@ -4702,7 +4539,7 @@ store:
 	RET
 
 // func gemmAVX512F16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F16r3p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -4749,14 +4586,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2048(SI)(DX*2)
-	PREFETCHT0   2112(SI)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
 	VBROADCASTSS (BX), Z12
 	VBROADCASTSS (BX)(CX*1), Z13
 	VBROADCASTSS (BX)(CX*2), Z14
@@ -4910,7 +4739,7 @@ store:
 	RET
 
 // func gemmAVX512F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512F16r3p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -4943,10 +4772,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Z6
 	VBROADCASTSS (BX)(CX*1), Z7
 	VBROADCASTSS (BX)(CX*2), Z8
@@ -8247,7 +8072,7 @@ store:
 	RET
 
 // func gemmAVX512BF16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512BF16r1p8(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -8287,22 +8112,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
-	PREFETCHT0   2048(BX)(DX*2)
-	PREFETCHT0   2112(BX)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
-	PREFETCHT0   2048(DI)(DX*1)
-	PREFETCHT0   2112(DI)(DX*1)
-	PREFETCHT0   2048(DI)(DX*2)
-	PREFETCHT0   2112(DI)(DX*2)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (CX), Z8
 	VPMOVZXWD    (BX), Z9
 	VPSLLD       $0x10, Z9, Z9
@@ -8484,7 +8293,7 @@ store:
 	RET
 
 // func gemmAVX512BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512BF16r1p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -8509,10 +8318,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   2112(BX)
-	PREFETCHT0   2048(BX)(DX*1)
-	PREFETCHT0   2112(BX)(DX*1)
 	VBROADCASTSS (CX), Z2
 	VPMOVZXWD    (BX), Z3
 	VPSLLD       $0x10, Z3, Z3
@@ -8582,7 +8387,7 @@ store:
 	RET
 
 // func gemmAVX512BF16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512BF16r2p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -8621,14 +8426,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2048(SI)(DX*2)
-	PREFETCHT0   2112(SI)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
 	VBROADCASTSS (BX), Z8
 	VBROADCASTSS (BX)(CX*1), Z9
 	VPMOVZXWD    (SI), Z10
@@ -8769,7 +8566,7 @@ store:
 	RET
 
 // func gemmAVX512BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512BF16r2p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -8798,10 +8595,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Z4
 	VBROADCASTSS (BX)(CX*1), Z5
 	VPMOVZXWD    (SI), Z6
@@ -8890,7 +8683,7 @@ store:
 	RET
 
 // func gemmAVX512BF16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512BF16r3p4(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -8937,14 +8730,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
-	PREFETCHT0   2048(SI)(DX*2)
-	PREFETCHT0   2112(SI)(DX*2)
-	PREFETCHT0   2048(DI)
-	PREFETCHT0   2112(DI)
 	VBROADCASTSS (BX), Z12
 	VBROADCASTSS (BX)(CX*1), Z13
 	VBROADCASTSS (BX)(CX*2), Z14
@@ -9118,7 +8903,7 @@ store:
 	RET
 
 // func gemmAVX512BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·gemmAVX512BF16r3p2(SB), NOSPLIT, $0-65
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
@@ -9151,10 +8936,6 @@ started:
 	JZ   rest
 
 loop:
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   2112(SI)
-	PREFETCHT0   2048(SI)(DX*1)
-	PREFETCHT0   2112(SI)(DX*1)
 	VBROADCASTSS (BX), Z6
 	VBROADCASTSS (BX)(CX*1), Z7
 	VBROADCASTSS (BX)(CX*2), Z8

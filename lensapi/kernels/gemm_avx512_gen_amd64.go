@@ -2,10 +2,10 @@
 
 package kernels
 
-// gemmAVX512F32r1p8 is the tile of 1 rows and 8 panels; see tileFunc.
+// gemmAVX512F32r1p4 is the tile of 1 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
 
 // gemmAVX512F32r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //

@@ -92,10 +92,10 @@ var tilingsAVX2 = [...]tiling{
 var tilingsAVX512 = [...]tiling{
 	F32: {
 		rows:   14,
-		panels: [...]int{0, 8, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2},
+		panels: [...]int{0, 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2},
 		tile: [...][9]tileFunc{
 			0:  {},
-			1:  {8: gemmAVX512F32r1p8, 2: gemmAVX512F32r1p2},
+			1:  {4: gemmAVX512F32r1p4, 2: gemmAVX512F32r1p2},
 			2:  {4: gemmAVX512F32r2p4, 2: gemmAVX512F32r2p2},
 			3:  {4: gemmAVX512F32r3p4, 2: gemmAVX512F32r3p2},
 			4:  {4: gemmAVX512F32r4p4, 2: gemmAVX512F32r4p2},

@@ -57,11 +57,6 @@ func (t int8Tile) write(c *build.Context) {
 		per := panel / t.lanes()
 		return strided(b, bs, j/per, quad*4*panel+j%per*4*t.lanes())
 	}
-	for p := range t.panels {
-		for o := 0; o < groupWeights; o += 64 {
-			c.PREFETCHT0(strided(b, bs, p, 2*groupWeights+o))
-		}
-	}
 	for r := range dot {
 		for _, d := range dot[r] {
 			if t.level == "AVX2" {
