@@ -40,13 +40,12 @@ func (h Heads) Attend(dst, q []float32, keys, values Blocks, start int) {
 	})
 }
 
-// work estimates multiply-adds for Parallel.
+// work estimates multiply-adds for Parallel. Vectors are faster, but read keys and values, which other layers' have driven out of the caches.
 func (h Heads) work(rows, s int) int {
-	work := 2 * rows * h.Q * s * h.Dim
-	if active != portable {
-		work /= 32
+	if active == portable {
+		return 2 * rows * h.Q * s * h.Dim
 	}
-	return work
+	return 2 * h.KV * s * h.Dim / 32 * (rows*h.Q/h.KV + 8)
 }
 
 // seen are the positions that the query at a position attends to: first..n-1.

@@ -20,30 +20,36 @@ func (h Heads) BlockSizes() (keys, values int) {
 
 // PutKeys writes the keys [n, KV, Dim] of the n positions from pos on.
 func (h Heads) PutKeys(b Blocks, pos int, rows []float32) {
-	for ; len(rows) > 0; pos++ {
-		i := pos % BlockLen
-		for kv := range h.KV {
-			to := b[pos/BlockLen][(kv*BlockLen/panel+i/panel)*h.Dim*panel+i%panel:]
-			for d, v := range rows[kv*h.Dim : (kv+1)*h.Dim] {
-				to[d*panel] = v
-			}
+	h.put(b, pos, rows, func(piece []float32, kv, i int, head []float32) {
+		to := piece[(kv*BlockLen/panel+i/panel)*h.Dim*panel+i%panel:]
+		for d, v := range head {
+			to[d*panel] = v
 		}
-		rows = rows[h.KV*h.Dim:]
-	}
+	})
 }
 
 // PutValues writes the values [n, KV, Dim] of the n positions from pos on.
 func (h Heads) PutValues(b Blocks, pos int, rows []float32) {
-	for ; len(rows) > 0; pos++ {
-		for kv := range h.KV {
-			to := b[pos/BlockLen][kv*h.paddedDim()*BlockLen+pos%BlockLen*panel:]
-			head := rows[kv*h.Dim : (kv+1)*h.Dim]
-			for d := 0; d < h.Dim; d += panel {
-				copy(to[d*BlockLen:], head[d:min(d+panel, h.Dim)])
+	h.put(b, pos, rows, func(piece []float32, kv, i int, head []float32) {
+		to := piece[kv*h.paddedDim()*BlockLen+i*panel:]
+		for d := 0; d < h.Dim; d += panel {
+			copy(to[d*BlockLen:], head[d:min(d+panel, h.Dim)])
+		}
+	})
+}
+
+// put calls f for each head of each position, i being its place in its piece. A position's values lie in as many cache lines, which
+// come from memory; other positions find them in a cache.
+func (h Heads) put(b Blocks, pos int, rows []float32, f func(piece []float32, kv, i int, head []float32)) {
+	n := len(rows) / (h.KV * h.Dim)
+	Parallel(h.KV, h.KV*h.Dim*(n+64), func(lo, hi int) {
+		for kv := lo; kv < hi; kv++ {
+			for t := range n {
+				p := pos + t
+				f(b[p/BlockLen], kv, p%BlockLen, rows[(t*h.KV+kv)*h.Dim:][:h.Dim])
 			}
 		}
-		rows = rows[h.KV*h.Dim:]
-	}
+	})
 }
 
 // CopyKeys copies the first n positions of a piece of keys, and reads no others.

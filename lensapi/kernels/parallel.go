@@ -11,11 +11,12 @@ import (
 const (
 	// minWork is the multiply-adds of plain Go, some ten microseconds, below which another thread costs more than it saves.
 	minWork = 1 << 14
-	// partsPerThread lets a thread that the system has stopped leave its share to the others.
-	partsPerThread = 4
+	// partsPerThread lets a thread that the system has stopped, or that came late, leave its share to the others.
+	partsPerThread = 16
 	// spinTime is how long a worker looks for the next job before it ends, and a caller for its last parts before it sleeps. The
-	// operations between two products of a pass take less.
-	spinTime = 50 * time.Microsecond
+	// operations between two products of a pass take less, also where the system runs something else for a moment. To start a thread again takes
+	// as long as a product.
+	spinTime = 500 * time.Microsecond
 )
 
 // Parallel splits [0, n) into intervals and calls f on each, on up to GOMAXPROCS threads, one of them the caller's; work
