@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestBench: the shape of --json is a promise, and so are the names of the rows. What is measured is not looked at but for sense.
@@ -62,6 +64,21 @@ func TestBench(t *testing.T) {
 		if code, _, errs := gopherlens(t, append([]string{"bench"}, strings.Fields(args)...)...); code != exitUsage || !strings.Contains(errs, want) {
 			t.Errorf("%s: status %d, %s", args, code, errs)
 		}
+	}
+}
+
+// TestBenchRow: a row is repeated until its time is used up, and ends.
+func TestBenchRow(t *testing.T) {
+	b := &bench{progress: io.Discard, budget: time.Millisecond}
+	calls := 0
+	if err := b.row("short", 1, 1, func() (time.Duration, error) { calls++; return time.Microsecond, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.row("long", 1, 1, func() (time.Duration, error) { return time.Second, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if short, long := b.Rows[0], b.Rows[1]; short.Repeats < 2 || short.Repeats != calls-1 || long.Repeats != 1 {
+		t.Errorf("%d calls, %+v, %+v", calls, short, long)
 	}
 }
 
