@@ -71,6 +71,13 @@ func benchSweep(b *testing.B, m *Model, clean, other []int, mary int) {
 			}
 		}
 	})
+	b.Run("gradient", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := m.PatchIDs(ctx, clean, other, LogitOf(mary), PatchOptions{Gradient: true, Check: 1}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("whole runs", func(b *testing.B) {
 		for b.Loop() {
 			for l := range m.cfg.NLayers {

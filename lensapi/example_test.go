@@ -461,3 +461,18 @@ func ExampleAttention_RolledOut() {
 	fmt.Printf("%.6f\n", sum)
 	// Output: 1.000000
 }
+
+func ExamplePatchOptions_gradient() {
+	m, done := example()
+	defer done()
+	paris, err := m.TokenID(" Paris")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := m.Patch(context.Background(), "The capital of France is", "The capital of Italy is", lens.LogitOf(paris), lens.PatchOptions{Site: "post", Gradient: true, Check: -1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d cells from one gradient, %d run exactly\n", s.Total, s.Checked.Cells)
+	// Output: 30 cells from one gradient, 12 run exactly
+}

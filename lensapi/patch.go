@@ -1,6 +1,7 @@
 package lens
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,10 @@ type PatchOptions struct {
 	Layers   []int // default: all
 	Position int   // where the target is read; 0 and -1: the last
 	BOS      BOS   // before the prompts
+	// Gradient estimates the cells to first order from one gradient (attribution patching) in place of running each: the cost no longer grows with the number of
+	// cells, and the numbers are estimates, which the sweep says. Check is how many cells are run exactly beside them, to tell the error: 0 is 16, -1 all.
+	Gradient bool
+	Check    int
 	// Progress, if not nil, is called after each run, with an estimate of the time that is left.
 	Progress func(done, total int, left time.Duration)
 }
@@ -49,6 +54,9 @@ type Sweep struct {
 	Normalized  [][]float64 `json:"normalized"` // (value - corrupted) / (clean - corrupted): 1 is as in the clean run, 0 as in the corrupted
 	Done        int         `json:"done"`       // cells that were reached
 	Total       int         `json:"total"`
+	// Approximation is "gradient" when the cells are estimates; Checked then says how far off some of them are.
+	Approximation string   `json:"approximation,omitempty"`
+	Checked       *Checked `json:"checked,omitempty"`
 
 	glyphs func(id int) string
 }
@@ -78,7 +86,11 @@ func (m *Model) PatchIDs(ctx context.Context, clean, corrupted []int, target Tar
 	if err := w.prepare(ctx); err != nil {
 		return nil, wrap(Unavailable, err, "patching %s", w.Site)
 	}
-	err = w.run(ctx)
+	if opt.Gradient {
+		err = w.estimate(ctx)
+	} else {
+		err = w.run(ctx)
+	}
 	return w.Sweep, wrap(Unavailable, err, "patching %s stopped after %d of %d runs", w.Site, w.Done, w.Total)
 }
 
@@ -94,6 +106,7 @@ type sweeper struct {
 	trace  [][]float32       // its rows that enter each layer of Layers: [T, d_model]
 	source map[string]values // of the other run, by site
 	first  int               // the first position where the runs can differ
+	check  int               // cells run exactly beside estimates
 }
 
 func (m *Model) newSweep(clean, corrupted []int, target Target, opt PatchOptions) (*sweeper, error) {
@@ -121,7 +134,10 @@ func (m *Model) newSweep(clean, corrupted []int, target Target, opt PatchOptions
 	if err != nil {
 		return nil, err
 	}
-	w := &sweeper{m: m, progress: opt.Progress, base: corrupted, first: commonPrefix(clean, corrupted)}
+	if opt.Check < -1 || opt.Check != 0 && !opt.Gradient {
+		return nil, invalidf("check %d: with Gradient, some number of cells, or -1 for all", opt.Check)
+	}
+	w := &sweeper{m: m, progress: opt.Progress, base: corrupted, first: commonPrefix(clean, corrupted), check: cmp.Or(opt.Check, defaultCheck)}
 	if opt.Noising {
 		w.base = clean
 	}
@@ -148,6 +164,9 @@ func (m *Model) newSweep(clean, corrupted []int, target Target, opt PatchOptions
 	}
 	w.Sweep = &Sweep{Model: m.name, ModelDigest: m.digest, Site: opt.Site, ByHead: opt.ByHead, Noising: opt.Noising, Clean: slices.Clone(clean), Corrupted: slices.Clone(corrupted),
 		Position: p, Target: target, Layers: layers, Total: len(layers) * columns, glyphs: m.glyphs}
+	if opt.Gradient {
+		w.Approximation = "gradient"
+	}
 	for range layers {
 		row := slices.Repeat([]float64{math.NaN()}, columns)
 		w.Value, w.Normalized = append(w.Value, row), append(w.Normalized, slices.Clone(row))
@@ -204,12 +223,12 @@ func (m *Model) whole(ctx context.Context, ids []int, hooks []forward.Hook) (*fo
 }
 
 // wholeInto is whole that keeps the rows that enter layers.
-func (m *Model) wholeInto(ctx context.Context, ids, layers []int, enter *[][]float32) (*forward.Session, []float32, error) {
+func (m *Model) wholeInto(ctx context.Context, ids, layers []int, enter *[][]float32, hooks ...forward.Hook) (*forward.Session, []float32, error) {
 	*enter = make([][]float32, len(layers))
 	sess := m.run.NewSession()
 	var last []float32
 	for part := range slices.Chunk(ids, chunk) {
-		t, err := sess.Extend(ctx, part)
+		t, err := sess.Extend(ctx, part, hooks...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -243,8 +262,7 @@ func (m *Model) value(row []float32, t Target) float64 {
 func (w *sweeper) run(ctx context.Context) error {
 	start := time.Now()
 	set := func(i, j int, v float64) {
-		w.Value[i][j], w.Normalized[i][j] = v, (v-w.Corrupt)/(w.CleanValue-w.Corrupt)
-		w.Done++
+		w.set(i, j, v)
 		if w.progress != nil {
 			w.progress(w.Done, w.Total, time.Since(start)/time.Duration(w.Done)*time.Duration(w.Total-w.Done))
 		}
@@ -272,6 +290,14 @@ func (w *sweeper) run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// set fills a cell.
+func (w *sweeper) set(i, j int, v float64) {
+	w.Value[i][j], w.Normalized[i][j] = v, w.normalized(v)
+	w.Done++
+}
+
+func (w *sweeper) normalized(v float64) float64 { return (v - w.Corrupt) / (w.CleanValue - w.Corrupt) }
 
 // baseValue is the target in the run that is patched.
 func (w *sweeper) baseValue() float64 {
@@ -346,15 +372,25 @@ func (s *Sweep) caption() string {
 		how = "noising: values of the corrupted run in the clean one"
 	}
 	text := fmt.Sprintf("%s (%.12s) · %s · target: %s at position %d, clean %.3f, corrupted %.3f · 1 is as clean, 0 as corrupted", s.Model, s.ModelDigest, how, what, s.Position, s.CleanValue, s.Corrupt)
+	if s.Checked != nil {
+		text += " · " + s.Checked.String()
+	}
 	if s.Done < s.Total {
 		text += fmt.Sprintf(" · %d of %d runs done", s.Done, s.Total)
 	}
 	return text
 }
 
+func (s *Sweep) title() string {
+	if s.Approximation != "" {
+		return "Patching " + s.Site + ", estimated"
+	}
+	return "Patching " + s.Site
+}
+
 // Chart draws the normalized target, layers bottom-up.
 func (s *Sweep) Chart() (*plots.Figure, error) {
-	m := plots.Matrix{Title: "Patching " + s.Site, Caption: s.caption(), RowLabel: "layer", ColumnLabel: "position", BottomUp: true, Diverging: true, Max: 1,
+	m := plots.Matrix{Title: s.title(), Caption: s.caption(), RowLabel: "layer", ColumnLabel: "position", BottomUp: true, Diverging: true, Max: 1,
 		Label: "share of the clean target", Values: s.Normalized, Numbers: len(s.Normalized[0]) <= 24}
 	for _, l := range s.Layers {
 		m.Rows = append(m.Rows, strconv.Itoa(l))

@@ -48,6 +48,63 @@ func TestPatchEqualsReference(t *testing.T) {
 	})
 }
 
+// Estimates are the base run's target and its derivative along the change, which the reference takes by central differences.
+func TestPatchGradientEqualsReference(t *testing.T) {
+	eachModel(t, func(t *testing.T, m *lens.Model, name string, ref numpy) {
+		sites := ref.Models[name].Gradient
+		if len(sites) < 3 {
+			t.Fatalf("the reference has gradients at %d sites", len(sites))
+		}
+		for site, want := range sites {
+			s, err := m.PatchIDs(context.Background(), ref.IDs, ref.Other, lens.DifferenceOf(ref.A, ref.B), lens.PatchOptions{Site: site, ByHead: site == "z" || site == "pattern", Gradient: true, Check: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for l := range want {
+				for j := range want[l] {
+					if math.Abs(s.Value[l][j]-want[l][j]) > tolerance {
+						t.Errorf("%s, layer %d, %d: %.6f, reference %.6f", site, l, j, s.Value[l][j], want[l][j])
+					}
+				}
+			}
+		}
+	})
+}
+
+// The error that a sweep of estimates tells is that against the exact sweep, at every site; noising, too.
+func TestPatchGradientError(t *testing.T) {
+	m := load(t, lens.Embedded)
+	ctx := context.Background()
+	paris, _ := m.TokenID(" Paris")
+	for _, site := range []string{"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z", "pattern", "pre", "post"} {
+		opt := lens.PatchOptions{Site: site, Noising: site == "q", ByHead: site == "v", Layers: []int{3, 1}}
+		exact, err := m.Patch(ctx, "The capital of France is", "The capital of Italy is", lens.LogitOf(paris), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt.Gradient, opt.Check = true, -1
+		s, err := m.Patch(ctx, "The capital of France is", "The capital of Italy is", lens.LogitOf(paris), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var most, sum float64
+		for i := range s.Normalized {
+			for j, v := range s.Normalized[i] {
+				e := math.Abs(v - exact.Normalized[i][j])
+				most, sum = max(most, e), sum+e
+			}
+		}
+		if c := s.Checked; math.Abs(c.MaxError-most) > 1e-12 || math.Abs(c.MeanError*float64(c.Cells)-sum) > 1e-9 || most == 0 || s.Done != s.Total || s.Approximation != "gradient" {
+			t.Errorf("%s: %+v, really %g at most and %g in all", site, c, most, sum)
+		}
+		if text := s.String(); !strings.Contains(text, "attribution patching") || !strings.Contains(text, "exact runs") {
+			t.Errorf("%s does not say that it is an estimate: %s", site, text)
+		}
+	}
+	_, err := m.Patch(ctx, "a", "b", lens.LogitOf(1), lens.PatchOptions{Check: 4})
+	wantError(t, err, lens.Invalid, "with Gradient")
+}
+
 // What a sweep saves changes no bit: every cell equals a whole run with a hook.
 func TestPatchEqualsWholeRuns(t *testing.T) {
 	m := load(t, lens.Embedded)

@@ -48,7 +48,8 @@ type numpy struct {
 			Weighted [][][][]float64 `json:"weighted"`
 			Rollout  [][]float64     `json:"rollout"`
 		} `json:"attention"`
-		Patch map[string]json.RawMessage `json:"patch"`
+		Patch    map[string]json.RawMessage `json:"patch"`
+		Gradient map[string][][]float64     `json:"gradient"`
 	} `json:"models"`
 }
 

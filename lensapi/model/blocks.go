@@ -33,6 +33,7 @@ type graph struct {
 	load    func() error // of the layer
 	first   int          // index of the program's first site in Model.Sites
 	sites   []Site
+	ops     []*op // in the order of execution
 	bufs    map[string]*buffer
 	pattern buffer    // of attention; layers share it
 	rotary  []*rotary // those of rotate; run.angles is in this order
@@ -72,13 +73,23 @@ func (g *graph) opErr(local string, cols int, f func(dst []float32, in [][]float
 
 func (g *graph) apply(o *op, in ...node) node {
 	x := node{nil, o, o.cols}
+	g.ops = append(g.ops, o)
 	if g.err == nil {
 		ns := make([]*gorgonia.Node, len(in))
 		for i := range in {
 			ns[i] = in[i].n
+			if in[i].op != nil {
+				o.from = append(o.from, in[i].op)
+			}
 		}
 		x.n, g.err = gorgonia.ApplyOp(o, ns...)
 	}
+	return x
+}
+
+// back says how the gradient by x becomes one by what x is computed from.
+func (x node) back(f func(b *backward)) node {
+	x.op.grad = f
 	return x
 }
 
@@ -131,11 +142,11 @@ func (g *graph) positions(table []float32) node {
 
 // add sums values of one shape.
 func (g *graph) add(local string, xs ...node) node {
-	return g.op(local, xs[0].cols, func(dst []float32, in [][]float32) { kernels.Add(dst, in...) }, xs...)
+	return g.op(local, xs[0].cols, func(dst []float32, in [][]float32) { kernels.Add(dst, in...) }, xs...).back(backAdd)
 }
 
 func (g *graph) mul(local string, a, b node) node {
-	return g.op(local, a.cols, func(dst []float32, in [][]float32) { kernels.Mul(dst, in[0], in[1]) }, a, b)
+	return g.op(local, a.cols, func(dst []float32, in [][]float32) { kernels.Mul(dst, in[0], in[1]) }, a, b).back(backMul)
 }
 
 // norm normalizes, offers the result as a site, and applies gain and bias: [T, d_model].
@@ -162,18 +173,19 @@ func (g *graph) normalize(local string, x node, w *norm, shape ...int) node {
 			return nil
 		}
 		return g.run.rescale(scale, dst, in[0], d, eps, w.rms)
-	}, x)
+	}, x).back(backNorm(d, eps, w.rms))
 	n = g.hook(local+".hook_normalized", n, shape...)
-	return g.op(local+".scale", x.cols, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], w.gain, w.bias) }, n)
+	return g.op(local+".scale", x.cols, func(dst []float32, in [][]float32) { kernels.Scale(dst, in[0], w.gain, w.bias) }, n).
+		back(backScale(func() []float32 { return w.gain }))
 }
 
 func (g *graph) linear(local string, x node, w *linear) node {
-	return g.op(local, w.out, func(dst []float32, in [][]float32) { kernels.MatMul(dst, in[0], w.w, w.b) }, x)
+	return g.op(local, w.out, func(dst []float32, in [][]float32) { kernels.MatMul(dst, in[0], w.w, w.b) }, x).back(backLinear(w))
 }
 
 func (g *graph) activate(local string, x node) node {
 	f := activations[g.cfg.Activation]
-	return g.op(local, x.cols, func(dst []float32, in [][]float32) { f(dst, in[0]) }, x)
+	return g.op(local, x.cols, func(dst []float32, in [][]float32) { f(dst, in[0]) }, x).back(backActivation(g.cfg.Activation))
 }
 
 // rotate applies the rotary embedding to each head.
@@ -185,7 +197,7 @@ func (g *graph) rotate(local string, x node, r *rotary) node {
 		g.run.angles = append(g.run.angles, nil)
 	}
 	heads, d := x.cols/g.cfg.DHead, g.cfg.DHead
-	return g.op(local, x.cols, func(dst []float32, in [][]float32) { r.Rotate(dst, in[0], g.run.angles[at], heads, d) }, x)
+	return g.op(local, x.cols, func(dst []float32, in [][]float32) { r.Rotate(dst, in[0], g.run.angles[at], heads, d) }, x).back(backRotate(at, heads, d))
 }
 
 // attention stores the keys and values of layer l in the cache and attends to all of it, or to the layer's window: z, the values averaged
@@ -225,7 +237,7 @@ func (g *graph) attention(l int, q, k, v node) node {
 			dst, q, k, v = dst[nq:], q[nq:], k[nkv:], v[nkv:]
 		}
 		return nil
-	}, q, k, v)
+	}, q, k, v).back(backAttention(h, scores, pattern))
 	return g.heads("attn.hook_z", z)
 }
 
@@ -239,5 +251,5 @@ func (g *graph) attnOut(z node, w *linear) node {
 			return nil
 		}
 		return g.run.results(result, dst, in[0], w.w, c.NHeads)
-	}, z)
+	}, z).back(backLinear(w))
 }

@@ -63,9 +63,11 @@ type op struct {
 	dst   func(n int) []float32
 	f     func(dst []float32, in [][]float32) error
 	sites []placed // where hooks see the output, in this order
+	from  []*op    // whose outputs it reads; none for what begins a graph
+	grad  func(b *backward)
 
 	out  *tensor.Dense
-	back []float32
+	kept []float32 // its last output
 	in   [3][]float32
 }
 
@@ -114,8 +116,8 @@ func (o *op) Do(vs ...gorgonia.Value) (v gorgonia.Value, err error) {
 			return nil, err
 		}
 	}
-	if o.out == nil || o.out.Shape()[0] != o.run.rows || len(o.back) != len(dst) || &o.back[0] != &dst[0] {
-		o.back = dst
+	if o.out == nil || o.out.Shape()[0] != o.run.rows || len(o.kept) != len(dst) || &o.kept[0] != &dst[0] {
+		o.kept = dst
 		o.out = tensor.New(tensor.WithShape(o.run.rows, o.cols), tensor.WithBacking(dst))
 	}
 	return o.out, nil

@@ -26,6 +26,7 @@ type machine struct {
 	vm     gorgonia.VM
 	all    func() error // runs all of vm
 	sites  []Site
+	ops    []*op
 	rotary []*rotary
 	cfg    Config
 	broken bool
@@ -84,7 +85,7 @@ func (g *graph) compile(build func()) (m machine, err error) {
 	}
 	vm := gorgonia.NewTapeMachine(g.ExprGraph)
 	all, _ := inline(vm)
-	return machine{run: g.run, vm: vm, all: all, sites: g.sites, rotary: g.rotary, cfg: g.cfg}, nil
+	return machine{run: g.run, vm: vm, all: all, sites: g.sites, ops: g.ops, rotary: g.rotary, cfg: g.cfg}, nil
 }
 
 // errBroken is returned by a program that has failed before; its machine stopped in the middle.

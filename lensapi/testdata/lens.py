@@ -292,6 +292,34 @@ def patches(ref, clean):
     return out
 
 
+def gradients(ref, clean):
+    """First-order estimates of patches: the derivative of the difference along the change, by central differences in float64."""
+    T = len(IDS) - 1
+    diff = lambda r: float(r["logits"][T, A] - r["logits"][T, B])
+    base = ref.probe(OTHER)
+    H = clean["pattern"][0].shape[0]
+    heads = lambda x: x.reshape(T + 1, H, -1)
+    def along(site, layer, pick, theirs, mine):
+        def at(h):
+            def edit(l, x):
+                if l == layer:
+                    x = x.copy()
+                    x[pick] += h * (theirs - mine)[pick]
+                return x
+            return diff(ref.probe(OTHER, **{site: edit}))
+        h = 1e-3                                                     # two steps, the error of both but h^4 (Richardson)
+        return diff(base) + (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+    positions, every = [(p,) for p in range(T + 1)], slice(None)
+    out = {"resid_pre": [[along("resid", l, p, clean["resid"][l], base["resid"][l]) for p in positions] for l in range(2)],
+           "z": [[along("z", l, (every, h), heads(clean["z"][l]), heads(base["z"][l])) for h in range(H)] for l in range(2)],
+           "pattern": [[along("pattern", l, (h,), clean["pattern"][l], base["pattern"][l]) for h in range(H)] for l in range(2)]}
+    if ref.family not in ("gemma2", "gemma3_text"):                  # hooks stand behind the norm there
+        for name in ("attn", "mlp"):
+            key = name + "_out"
+            out[key] = [[along(name, l, p, clean[key][l], base[key][l]) for p in positions] for l in range(2)]
+    return out
+
+
 def main():
     all = {"ids": IDS, "other": OTHER, "a": A, "b": B, "models": {}}
     for name, (cfg, dtype, opt) in G.MODELS.items():
@@ -299,7 +327,7 @@ def main():
         r = ref.probe(IDS)
         assert np.allclose(r["logits"], ref.run(IDS)["logits"])
         all["models"][name] = {"lens": lenses(ref, r), "track": tracked(ref, r), "attribution": attribution(ref, r), "attention": attention(r),
-                               "patch": patches(ref, r)}
+                               "patch": patches(ref, r), "gradient": gradients(ref, r)}
     G.dump(os.path.join(HERE, "lens.json"), all, 8)
 
 

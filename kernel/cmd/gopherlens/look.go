@@ -228,10 +228,15 @@ type patchCmd struct {
 	Heads     bool   `help:"Sweep layers by heads in place of layers by positions."`
 	Noising   bool   `help:"Put values of the corrupted run into the clean one, in place of the other way round."`
 	Layer     []int  `help:"Layer, may be repeated. Default: all." placeholder:"N"`
+	Gradient  bool   `help:"Estimate to first order from one gradient (attribution patching) in place of a run for each cell."`
+	Check     int    `default:"0" help:"With --gradient: cells run exactly to tell the error, -1 for all (default 16)."`
 	BOS       string `enum:"auto,yes,no" default:"auto" name:"bos" help:"BOS token before the prompts."`
 }
 
 func (c *patchCmd) Run(e *env) error {
+	if c.Gradient && c.Report != "" {
+		return usageError{errors.New("--report is for exact numbers: leave --gradient out")}
+	}
 	m, err := lens.Load(c.Model)
 	if err != nil {
 		return usage(err)
@@ -242,7 +247,7 @@ func (c *patchCmd) Run(e *env) error {
 		return usage(err)
 	}
 	s, err := m.Patch(e.ctx, c.Clean, c.Corrupted, target, lens.PatchOptions{Site: c.Site, ByHead: c.Heads, Noising: c.Noising, Layers: c.Layer, BOS: lens.BOS(c.BOS),
-		Progress: lens.PrintProgress(e.stderr)})
+		Gradient: c.Gradient, Check: c.Check, Progress: lens.PrintProgress(e.stderr)})
 	if s == nil {
 		return usage(err)
 	}

@@ -82,6 +82,7 @@ func init() {
 				"Candidate":          reflect.TypeOf((*q.Candidate)(nil)).Elem(),
 				"Cell":               reflect.TypeOf((*q.Cell)(nil)).Elem(),
 				"ChatOptions":        reflect.TypeOf((*q.ChatOptions)(nil)).Elem(),
+				"Checked":            reflect.TypeOf((*q.Checked)(nil)).Elem(),
 				"Code":               reflect.TypeOf((*q.Code)(nil)).Elem(),
 				"Comparison":         reflect.TypeOf((*q.Comparison)(nil)).Elem(),
 				"Contrast":           reflect.TypeOf((*q.Contrast)(nil)).Elem(),
