@@ -370,7 +370,7 @@ func (s *Session) prepare(in *ixgo.Interp, u *unit) error {
 		}
 	}
 	s.ld.share(sets)
-	return s.replaceInstrs(in, sets, redeclared(u))
+	return s.replaceInstrs(in, sets, u)
 }
 
 // learn takes from a new interpreter where variables live, what types became
@@ -391,9 +391,6 @@ func (s *Session) learn(u *unit, main *ssa.Package, in *ixgo.Interp) error {
 	}
 	if len(vars) > 0 {
 		s.ld.install(u.varPkg.Path(), vars)
-	}
-	if err := s.move(u); err != nil {
-		return err
 	}
 	u.funcs = map[string]any{}
 	for _, list := range [][]*decl{u.inherit, u.own} {

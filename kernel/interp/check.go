@@ -26,6 +26,7 @@ type unit struct {
 	own         []*decl
 	inherit     []*decl
 	dropped     map[*decl]string
+	stays       []string // variables of a type that changed its layout
 	imports     map[string]string
 	importNames map[string]bool // names this cell imports anew
 	dots        []string

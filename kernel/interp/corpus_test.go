@@ -19,13 +19,16 @@ import (
 //	what it prints, "[stderr] ..." for standard error, then "=> value"
 //	!!! or, instead of <<<, a regular expression for the error
 //
-// A cell without either must run without error. Flag interrupt: cells are
-// interrupted after a moment; flag fresh: not in a session with other cases.
+// A cell without either must run without error. Empty lines do not count. Flag
+// interrupt: cells are interrupted after a moment; flag fresh: not in a session
+// with other cases; flag cells: no compiled program does the same. The others
+// are compared with one by TestCorpusCompiled. A file is a feature.
 type corpusCase struct {
-	name      string
-	interrupt bool
-	fresh     bool
-	cells     []corpusCell
+	file, name string
+	interrupt  bool
+	fresh      bool
+	cellsOnly  bool
+	cells      []corpusCell
 }
 
 type corpusCell struct {
@@ -47,7 +50,10 @@ func readCorpus(t testing.TB) []corpusCase {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, parseCorpus(string(data))...)
+		for _, c := range parseCorpus(string(data)) {
+			c.file = f
+			out = append(out, c)
+		}
 	}
 	return out
 }
@@ -58,7 +64,7 @@ func parseCorpus(data string) []corpusCase {
 	for i, line := range strings.Split(data, "\n") {
 		if name, ok := strings.CutPrefix(line, "=== "); ok {
 			name, flags, _ := strings.Cut(name, " [")
-			out = append(out, corpusCase{name: name, interrupt: strings.Contains(flags, "interrupt"), fresh: strings.Contains(flags, "fresh")})
+			out = append(out, corpusCase{name: name, interrupt: strings.Contains(flags, "interrupt"), fresh: strings.Contains(flags, "fresh"), cellsOnly: strings.Contains(flags, "cells")})
 			inWant = false
 			continue
 		}
@@ -110,6 +116,9 @@ func (o outcome) text() string {
 	return b.String()
 }
 
+// notices tell what a redefinition did to what other cells have defined.
+var notices = regexp.MustCompile(`(?m)^\[stderr\] (.* was dropped: .*\n(\[stderr\] \t.*\n)*|.* keeps its value of the earlier type; .*\n)`)
+
 // runCase checks one case; offset is how many cells the session ran before it,
 // for expectations that name In[1].
 func runCase(t *testing.T, s *testSession, c corpusCase) {
@@ -141,10 +150,15 @@ func runCase(t *testing.T, s *testSession, c corpusCase) {
 		if cell.want != nil {
 			want := strings.ReplaceAll(*cell.want, "In[1]", fmt.Sprintf("In[%d]", offset+1))
 			got := out.text()
-			if offset > 0 && !strings.Contains(want, "was dropped") { // other cases leave functions behind
-				got = regexp.MustCompile(`(?m)^\[stderr\] .* was dropped: .*\n(\[stderr\] \t.*\n)*`).ReplaceAllString(got, "")
+			if offset > 0 { // other cases leave functions and variables behind
+				got = notices.ReplaceAllStringFunc(got, func(n string) string {
+					if strings.Contains(want, n) {
+						return n
+					}
+					return ""
+				})
 			}
-			if got != want {
+			if got := withoutBlank(got); got != want {
 				t.Errorf("%s, line %d: %s\ngot:\n%swant:\n%s", c.name, cell.line, cell.src, got, want)
 			}
 		}
@@ -153,9 +167,20 @@ func runCase(t *testing.T, s *testSession, c corpusCase) {
 
 func TestCorpusFresh(t *testing.T) {
 	cases := readCorpus(t)
-	t.Logf("%d cases", len(cases))
+	features := map[string]int{}
+	for _, c := range cases {
+		features[strings.TrimSuffix(filepath.Base(c.file), ".txt")]++
+	}
+	t.Logf("%d cases: %v", len(cases), features)
+	every := 2 // the others have their turn in TestCorpusOneSession
+	if testing.Short() {
+		every = 6
+	}
+	if os.Getenv("GOPHERLENS_SLOW") != "" {
+		every = 1
+	}
 	for i, c := range cases {
-		if testing.Short() && (i%3 != 0 || c.interrupt) {
+		if i%every != 0 && !c.interrupt && !c.fresh || testing.Short() && c.interrupt {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) { runCase(t, newSession(t), c) })

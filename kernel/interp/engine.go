@@ -104,7 +104,7 @@ type engine struct {
 }
 
 // replaceInstrs replaces the instructions that ixgo gets wrong.
-func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, mine map[string]bool) error {
+func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, u *unit) error {
 	if err := layout(); err != nil {
 		return err
 	}
@@ -113,9 +113,12 @@ func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, mine map[stri
 		return errVersion
 	}
 	f, _ := reflect.TypeFor[ixgo.Interp]().FieldByName("funcs")
-	e := &engine{s: s, in: in, sets: sets, types: *p, mine: mine,
+	e := &engine{s: s, in: in, sets: sets, types: *p, mine: redeclared(u),
 		funcs: *(*map[*ssa.Function]*function)(unsafe.Add(unsafe.Pointer(in), f.Offset))}
 	e.findClosureType()
+	if err := e.rehouse(u.moved); err != nil {
+		return err
+	}
 	e.addSlots()
 	s.ld.addCode(*sets, e.funcs)
 	for _, fn := range e.funcs {

@@ -105,7 +105,7 @@ func harmless(e types.Error) bool {
 }
 
 // ofCell matches the type of a struct literal that no other package declares.
-var ofCell = regexp.MustCompile(`of type (main\.|struct\{)`)
+var ofCell = regexp.MustCompile(`of type (main\.|struct\{|\pL[\pL\d_]*(\[|$))`)
 
 // place is a line of a cell.
 type place struct {

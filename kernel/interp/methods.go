@@ -76,7 +76,7 @@ func repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
 		return errVersion
 	}
 	for rt, t := range *made {
-		if done[rt] || descriptor(rt).flags&flagUserMethods == 0 || rt.Kind() == reflect.Pointer {
+		if rt == nil || done[rt] || descriptor(rt).flags&flagUserMethods == 0 || rt.Kind() == reflect.Pointer {
 			continue
 		}
 		done[rt] = true

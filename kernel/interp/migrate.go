@@ -7,14 +7,16 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	_ "unsafe" // for linkname
 
 	"github.com/goplus/ixgo"
 	"github.com/goplus/ixgo/load"
+	"golang.org/x/tools/go/ssa"
 )
 
 // A type that is compiled again, because a method was added or something it
 // depends on changed, is a new type to the checker. Variables of the old one
-// are carried along: they get the new type and a copy of their value, if the
+// are carried along: they get the new type where they are stored, if the
 // layout is the same, and whatever uses them is compiled again too.
 
 // carried is one variable to be given a new type.
@@ -53,6 +55,8 @@ func (s *Session) carry(a *assembly) []carried {
 		}
 		if text, ok := a.typeText(v.Type(), s); ok {
 			out = append(out, carried{name, text, v})
+		} else {
+			a.stay[name] = true
 		}
 	}
 	slices.SortFunc(out, func(a, b carried) int { return strings.Compare(a.name, b.name) })
@@ -127,23 +131,55 @@ func (u *unit) sameLayout(t types.Type) bool {
 	return same
 }
 
-// move copies the values of carried variables to their new storage.
-func (s *Session) move(u *unit) error {
-	for _, m := range u.moved {
-		from := s.ld.address(m.old.Pkg().Path(), m.old.Name())
-		to := s.ld.address(m.new.Pkg().Path(), m.new.Name())
+// rehouse gives the carried variables the storage they had before, under their
+// new type: pointers to them, and goroutines that use them, stay right.
+func (e *engine) rehouse(moves []moved) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	globals, ok := hidden(e.in, "globals").(*map[string]any)
+	if !ok {
+		return errVersion
+	}
+	at := map[types.Object]any{}
+	for _, m := range moves {
+		key := m.new.Pkg().Path() + "." + m.new.Name()
+		from, to := e.s.ld.address(m.old.Pkg().Path(), m.old.Name()), (*globals)[key]
 		if from == nil || to == nil {
 			return fmt.Errorf("internal error: no storage for %s", m.new.Name())
 		}
-		dst := reflect.ValueOf(to).Elem()
-		src := reflect.ValueOf(from)
-		if src.Type().Elem().Size() != dst.Type().Size() {
+		old, t := reflect.ValueOf(from), reflect.TypeOf(to).Elem()
+		if old.Type().Elem().Size() != t.Size() {
 			return fmt.Errorf("internal error: %s changed its size", m.new.Name())
 		}
-		dst.Set(reflect.NewAt(dst.Type(), src.UnsafePointer()).Elem())
+		at[m.new] = reflect.NewAt(t, old.UnsafePointer()).Interface()
+		(*globals)[key] = at[m.new]
+	}
+	for _, fn := range e.funcs {
+		here := false
+		for v, i := range fn.index {
+			if g, ok := v.(*ssa.Global); ok && at[g.Object()] != nil {
+				fn.stack[i&0xffffff] = at[g.Object()]
+				here = true
+			}
+		}
+		if !here {
+			continue
+		}
+		for i, instr := range fn.ssaInstrs {
+			switch instr.(type) { // those that keep the address themselves
+			case *ssa.Return, *ssa.MakeInterface, *ssa.Store, *ssa.MapUpdate, *ssa.UnOp, *ssa.Convert, *ssa.ChangeType:
+				fn.Instrs[i] = makeInstr(e.in, fn, instr)
+			}
+		}
 	}
 	return nil
 }
+
+// makeInstr is the closure of ixgo's for an instruction.
+//
+//go:linkname makeInstr github.com/goplus/ixgo.makeInstr
+func makeInstr(in *ixgo.Interp, fn *function, instr ssa.Instruction) func(*frame)
 
 // patch is a package whose interpreted additions bind to compiled functions.
 type patch struct {

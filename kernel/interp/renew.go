@@ -13,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// A variable that is carried along to a renewed type has its value copied. The
+// A variable that is carried along to a renewed type keeps its storage. The
 // values that stand in interfaces, and the functions that were made for the
 // earlier type, are found from the session's variables and renewed too: a type
 // switch would pass them by otherwise, and no one would see why.

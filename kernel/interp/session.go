@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -241,6 +242,12 @@ func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
 		}
 		if u != nil {
 			u.dropped = dropped
+			for n := range a.stay {
+				if !vars[n] && s.scope[n] != nil {
+					u.stays = append(u.stays, n)
+				}
+			}
+			slices.Sort(u.stays)
 		}
 		return u, nil
 	}
@@ -280,6 +287,9 @@ func (s *Session) commit(u *unit, out *cellIO) {
 			}
 		}
 		fmt.Fprintf(cellFile{out}, "%s no longer compiles and was dropped: %s\n", d.names[0], msg)
+	}
+	for _, n := range u.stays {
+		fmt.Fprintf(cellFile{out}, "%s keeps its value of the earlier type; define it again to give it the new one\n", n)
 	}
 	s.imports, s.dots = u.imports, u.dots
 	for _, v := range u.vars {
