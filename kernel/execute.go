@@ -121,6 +121,7 @@ func (k *Kernel) execute(r *request) any {
 	res := k.guard(r, func(ctx context.Context) outcome { return k.evaluate(ctx, cell, c.UserExpressions) })
 
 	out.flush(true)
+	k.flushUnsent()
 	reply := wire.ExecuteReplyContent{
 		Failure:         wire.Failure{Status: wire.StatusOK},
 		ExecutionCount:  count,

@@ -81,6 +81,9 @@ type Kernel struct {
 	comms       map[string]*Comm
 
 	count atomic.Int64 // execution count
+
+	unsentMu sync.Mutex
+	unsent   map[*output]bool // with collected output; their timers run
 }
 
 // New checks cfg and binds the five channels, so that clients can connect as
@@ -116,6 +119,7 @@ func New(cfg Config) (*Kernel, error) {
 		turn:        make(chan struct{}, 1),
 		running:     map[*byte]context.CancelCauseFunc{},
 		subshells:   map[string]*lane{},
+		unsent:      map[*output]bool{},
 		targets:     map[string]CommTarget{},
 		comms:       map[string]*Comm{},
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -91,6 +92,7 @@ func (o *output) write(name string, p []byte) {
 	if len(o.buf) >= flushSize {
 		o.flushLocked(false)
 	} else if o.timer == nil {
+		o.k.noteUnsent(o, true)
 		o.timer = time.AfterFunc(o.k.cfg.StreamInterval, func() { o.flush(false) })
 	}
 }
@@ -113,6 +115,7 @@ func (o *output) flushLocked(final bool) {
 	if o.timer != nil {
 		o.timer.Stop()
 		o.timer = nil
+		o.k.noteUnsent(o, false)
 	}
 	text := o.buf
 	if !final {
@@ -134,6 +137,26 @@ func (o *output) flushLocked(final bool) {
 		o.buf = nil
 	}
 	o.buf = o.buf[:0]
+}
+
+func (k *Kernel) noteUnsent(o *output, is bool) {
+	k.unsentMu.Lock()
+	defer k.unsentMu.Unlock()
+	if is {
+		k.unsent[o] = true
+	} else {
+		delete(k.unsent, o)
+	}
+}
+
+// flushUnsent sends what goroutines of earlier cells printed up to now: whoever waits for the running cell finds it there.
+func (k *Kernel) flushUnsent() {
+	k.unsentMu.Lock()
+	all := slices.Collect(maps.Keys(k.unsent))
+	k.unsentMu.Unlock()
+	for _, o := range all {
+		o.flush(false)
+	}
 }
 
 func (o *output) send(name string, text []byte) {

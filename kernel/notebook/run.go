@@ -12,7 +12,8 @@ import (
 
 // Executor runs the code of one cell, usually by asking a kernel.
 type Executor interface {
-	// Execute runs code and hands every output to output, in order and one at a time, from any goroutine, before it returns. When ctx ends it
+	// Execute runs code and hands every output to output, in order and one at a time, from any goroutine, before it returns; what goroutines of
+	// the code print later may come until Run has returned, beside the outputs of other cells. When ctx ends it
 	// interrupts the code and returns soon. Its error says that the code could not be run (no kernel, connection lost, ctx ended); code that
 	// failed is a Result.
 	Execute(ctx context.Context, code string, output func(Output)) (Result, error)
@@ -92,6 +93,7 @@ func (nb *Notebook) Run(ctx context.Context, ex Executor, opt RunOptions) error 
 
 func (nb *Notebook) run(ctx context.Context, ex Executor, opt RunOptions, limit int) error {
 	r := &run{opt: opt, limit: limit}
+	defer r.close()
 	var todo []int
 	for i, c := range nb.Cells {
 		if c.Type != Code {
@@ -129,10 +131,20 @@ func (nb *Notebook) run(ctx context.Context, ex Executor, opt RunOptions, limit 
 
 // run is the state of one Run.
 type run struct {
-	opt   RunOptions
-	limit int     // bytes of output to keep
-	size  int     // bytes of output kept so far
-	past  []*Cell // cells that have run, whose displays may be updated
+	opt RunOptions
+
+	mu     sync.Mutex // of what follows, and of the cells' outputs
+	limit  int        // bytes of output to keep
+	size   int        // bytes of output kept so far
+	past   []*Cell    // cells that have run, whose displays may be updated
+	closed bool
+}
+
+// close ends the taking of outputs: the notebook is its owner's again.
+func (r *run) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 }
 
 func (r *run) report(ev CellEvent) {
@@ -151,7 +163,9 @@ func (r *run) cell(ctx context.Context, ex Executor, c *Cell) *CellError {
 	}
 	rec := &recorder{run: r, cell: c, tooLarge: func() { cancel(ErrOutputTooLarge) }}
 	res, err := ex.Execute(cctx, c.Source, rec.add)
-	rec.close()
+	rec.end()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.past = append(r.past, c)
 	c.ExecutionCount = res.ExecutionCount
 
@@ -174,25 +188,31 @@ func (r *run) cell(ctx context.Context, ex Executor, c *Cell) *CellError {
 	return &CellError{Line: res.Line, Name: res.Name, Message: res.Message}
 }
 
-// recorder collects the outputs of one cell. Outputs that come after the cell was closed are dropped.
+// recorder collects the outputs of one cell.
 type recorder struct {
 	run      *run
 	cell     *Cell
 	tooLarge func()
 
-	mu      sync.Mutex
 	stream  []byte // text of the last output if that is a stream that may still grow
 	pending bool   // clear when the next output comes
-	closed  bool
+	ended   bool   // the cell has; its goroutines may go on
 	full    bool
 }
 
 func (rec *recorder) add(o Output) {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	if rec.closed || rec.full {
+	rec.run.mu.Lock()
+	defer rec.run.mu.Unlock()
+	if rec.run.closed || rec.full {
 		return
 	}
+	rec.put(o)
+	if rec.ended {
+		rec.flush()
+	}
+}
+
+func (rec *recorder) put(o Output) {
 	switch o.Type {
 	case ClearOutput:
 		if rec.pending = o.Wait; !o.Wait {
@@ -231,7 +251,7 @@ func (rec *recorder) add(o Output) {
 // flush gives the stream output at the end its text: adding every piece to a string would take quadratic time.
 func (rec *recorder) flush() {
 	if n := len(rec.cell.Outputs) - 1; n >= 0 && rec.cell.Outputs[n].Type == Stream && len(rec.stream) > 0 {
-		rec.cell.Outputs[n].Text = string(rec.stream)
+		rec.cell.Outputs[n].Text += string(rec.stream)
 	}
 	rec.stream = rec.stream[:0]
 }
@@ -249,7 +269,11 @@ func (rec *recorder) update(o Output) {
 	if o.DisplayID == "" {
 		return
 	}
-	for _, c := range append(slices.Clip(rec.run.past), rec.cell) {
+	cells := rec.run.past
+	if !rec.ended {
+		cells = append(slices.Clip(cells), rec.cell)
+	}
+	for _, c := range cells {
 		for i := range c.Outputs {
 			if out := &c.Outputs[i]; out.DisplayID == o.DisplayID {
 				if !rec.grow(o.size() - out.size()) {
@@ -272,11 +296,11 @@ func (rec *recorder) grow(n int) bool {
 	return true
 }
 
-func (rec *recorder) close() {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
+func (rec *recorder) end() {
+	rec.run.mu.Lock()
+	defer rec.run.mu.Unlock()
 	rec.flush()
-	rec.closed = true
+	rec.ended = true
 }
 
 // size is roughly what the output takes in the file.

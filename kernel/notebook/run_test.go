@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +201,30 @@ func TestRunTooMuchOutput(t *testing.T) {
 	}
 	if n := len(nb.Cells[0].Outputs[0].Text); n != 10_000 {
 		t.Errorf("kept %d bytes, want the 10 pieces that fit", n)
+	}
+}
+
+// echo runs a cell by handing "late" to the outputs of all cells before it.
+type echo struct{ outputs []func(notebook.Output) }
+
+func (e *echo) Execute(_ context.Context, code string, output func(notebook.Output)) (notebook.Result, error) {
+	output(stream("stdout", code))
+	for _, earlier := range e.outputs {
+		earlier(stream("stdout", "+late"))
+	}
+	e.outputs = append(e.outputs, output)
+	return notebook.Result{}, nil
+}
+
+// TestLateOutput: what comes for a cell that has ended is that cell's.
+func TestLateOutput(t *testing.T) {
+	nb := &notebook.Notebook{Cells: []*notebook.Cell{code("a"), code("b"), code("c")}}
+	if err := nb.Run(t.Context(), &echo{}, notebook.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"stdout:a+late+late", "stdout:b+late", "stdout:c"} {
+		if got := texts(nb.Cells[i]); !slices.Equal(got, []string{want}) {
+			t.Errorf("cell %d: %q, want %q", i, got, want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -138,7 +139,7 @@ func (c *runCmd) execute(ctx context.Context, e *env, nb *notebook.Notebook) err
 		return err
 	}
 	defer stop()
-	return nb.Run(ctx, executor{cl}, notebook.RunOptions{AllowErrors: c.AllowErrors, Timeout: c.Timeout, Progress: func(ev notebook.CellEvent) {
+	return nb.Run(ctx, newExecutor(cl), notebook.RunOptions{AllowErrors: c.AllowErrors, Timeout: c.Timeout, Progress: func(ev notebook.CellEvent) {
 		if !ev.Done {
 			return
 		}
@@ -180,16 +181,57 @@ func local(ctx context.Context, e *env, cfg kernel.Config) (cl *client.Client, s
 }
 
 // executor lets a notebook run its cells through a client.
-type executor struct{ *client.Client }
+type executor struct {
+	*client.Client
+	mu    sync.Mutex
+	cells map[string]*cellOutput // by the id of the request
+}
 
-func (x executor) Execute(ctx context.Context, code string, output func(notebook.Output)) (notebook.Result, error) {
-	var bad error
-	reply, err := x.Client.Execute(ctx, code, func(m *wire.Message) {
-		o, is, err := notebook.FromMessage(m.Header.MsgType, m.Content)
-		if bad = errors.Join(bad, err); is && err == nil {
-			output(o)
-		}
-	})
+// cellOutput is where the outputs of a cell go, also once it has ended: a goroutine that it started may go on.
+type cellOutput struct {
+	put func(notebook.Output)
+	bad error
+}
+
+func newExecutor(cl *client.Client) *executor {
+	x := &executor{Client: cl, cells: map[string]*cellOutput{}}
+	cl.Tap(x.take)
+	return x
+}
+
+func (x *executor) take(ch wire.Channel, m *wire.Message) {
+	if ch != wire.IOPub {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := x.cells[m.ParentHeader().MsgID]
+	if c == nil {
+		return
+	}
+	o, is, err := notebook.FromMessage(m.Header.MsgType, m.Content)
+	if c.bad = errors.Join(c.bad, err); is && err == nil {
+		c.put(o)
+	}
+}
+
+func (x *executor) Execute(ctx context.Context, code string, output func(notebook.Output)) (notebook.Result, error) {
+	m, err := x.NewMessage(wire.ExecuteRequest, wire.NewExecuteContent(code))
+	if err != nil {
+		return notebook.Result{}, err
+	}
+	c := &cellOutput{put: output}
+	x.mu.Lock()
+	x.cells[m.Header.MsgID] = c
+	x.mu.Unlock()
+	var reply wire.ExecuteReplyContent
+	answer, err := x.Do(ctx, wire.Shell, m, nil)
+	if err == nil {
+		err = answer.Decode(&reply)
+	}
+	x.mu.Lock()
+	bad := c.bad
+	x.mu.Unlock()
 	if err = errors.Join(err, bad); err != nil {
 		if ctx.Err() != nil { // the cell must not go on beside what is written of it
 			x.Interrupt(context.WithoutCancel(ctx))

@@ -179,3 +179,17 @@ func TestRunCommands(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+func TestRunLateOutput(t *testing.T) {
+	file := tagged(t, "ch, done := make(chan int), make(chan bool)\ngo func() { for v := range ch { println(v) }; done <- true }()", "for i := range 3 { ch <- i }", "close(ch)\n<-done")
+	if code, out, errs := gopherlens(t, "run", file); code != exitOK {
+		t.Fatalf("status %d\n%s%s", code, out, errs)
+	}
+	nb := executed(t, file)
+	if got := nb.Cells[0].Outputs; len(got) != 1 || got[0].Text != "0\n1\n2\n" {
+		t.Errorf("the first cell shows %+v", got)
+	}
+	if got := nb.Cells[1].Outputs; len(got) != 0 {
+		t.Errorf("the second cell shows %+v", got)
+	}
+}
