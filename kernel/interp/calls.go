@@ -300,7 +300,7 @@ func (e *engine) find(t reflect.Type, name string) *method {
 			return m
 		}
 	}
-	if interpreted {
+	if interpreted || userMethods(t) {
 		if m.fn = e.s.ld.methodCode(t, name); m.fn != nil {
 			return m
 		}

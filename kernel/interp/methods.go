@@ -87,6 +87,12 @@ func repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
 	return nil
 }
 
+// userMethods reports whether the methods of t are reflectx's, in whose tables
+// stand closures where the compiler's have code.
+func userMethods(t reflect.Type) bool {
+	return descriptor(t).flags&flagUserMethods != 0 || t.Kind() == reflect.Pointer && descriptor(t.Elem()).flags&flagUserMethods != 0
+}
+
 // unknownDirect reports whether reflectx takes the direct type t for another.
 func unknownDirect(t reflect.Type) bool {
 	switch t.Kind() {

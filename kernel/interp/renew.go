@@ -18,8 +18,12 @@ import (
 // earlier type, are found from the session's variables and renewed too: a type
 // switch would pass them by otherwise, and no one would see why.
 
-// maxRenewed bounds how many values are looked at.
-const maxRenewed = 1 << 21
+// maxRenewed bounds how many values are looked at, maxNested how deep they
+// stand in each other without a pointer between them.
+const (
+	maxRenewed = 1 << 21
+	maxNested  = 10000
+)
 
 // renewal turns values of earlier types into values of the types that a cell
 // declared in their place.
@@ -28,6 +32,8 @@ type renewal struct {
 	prev  map[reflect.Type]reflect.Type
 	holds map[reflect.Type]bool // whether values of the type can hold something to renew
 	seen  map[memory]bool
+	queue []reflect.Value // what is reached through pointers: lists may be long
+	depth int
 	busy  bool // goroutines of cells run: maps may change at any time
 	left  int
 	names map[string]bool // types of which something was left as it was
@@ -53,13 +59,18 @@ func (s *Session) renew(u *unit) {
 	for _, o := range s.scope {
 		if v, ok := o.(*types.Var); ok {
 			if p := s.ld.address(v.Pkg().Path(), v.Name()); p != nil {
-				r.value(reflect.ValueOf(p).Elem())
+				r.queue = append(r.queue, reflect.ValueOf(p).Elem())
 			}
 		}
 	}
+	for len(r.queue) > 0 {
+		v := r.queue[len(r.queue)-1]
+		r.queue = r.queue[:len(r.queue)-1]
+		r.value(v)
+	}
 	if len(r.names) > 0 {
 		names := strings.Join(slices.Sorted(maps.Keys(r.names)), ", ")
-		fmt.Fprintf(cellFile{s.output()}, "%s was declared again: values of it in maps that running goroutines may use, or beyond the first %d values, keep the earlier type\n", names, maxRenewed)
+		fmt.Fprintf(cellFile{s.output()}, "%s was declared again; values of it in maps that goroutines may be using, or that are too many or nested too deep, keep the earlier type\n", names)
 	}
 }
 
@@ -223,10 +234,12 @@ func (r *renewal) value(v reflect.Value) (changed bool) {
 	if !r.canHold(t) {
 		return false
 	}
-	if r.left--; r.left < 0 {
+	if r.left--; r.left < 0 || r.depth > maxNested {
 		r.leave()
 		return false
 	}
+	r.depth++
+	defer func() { r.depth-- }()
 	switch t.Kind() {
 	case reflect.Interface:
 		return r.inInterface(v)
@@ -234,7 +247,7 @@ func (r *renewal) value(v reflect.Value) (changed bool) {
 		return r.function(v)
 	case reflect.Pointer:
 		if !v.IsNil() && r.first(v.UnsafePointer(), 1, t) {
-			r.value(v.Elem())
+			r.queue = append(r.queue, v.Elem())
 		}
 	case reflect.Slice:
 		if v.Len() > 0 && r.first(v.UnsafePointer(), v.Len(), t) {

@@ -12,7 +12,7 @@ import (
 type stub struct {
 	files []*ast.File
 	info  *types.Info
-	deps  []*types.Package // what generic bodies refer to
+	deps  []*types.Package // what generic bodies and types refer to
 }
 
 // newStub keeps of a compiled cell what later cells need.
@@ -56,8 +56,12 @@ func newStub(u *unit) *stub {
 			st.info.Defs[d.Name] = u.info.Defs[d.Name]
 		case *ast.GenDecl:
 			for _, sp := range d.Specs {
-				id := sp.(*ast.TypeSpec).Name
-				st.info.Defs[id] = u.info.Defs[id]
+				ts := sp.(*ast.TypeSpec)
+				o := u.info.Defs[ts.Name]
+				st.info.Defs[ts.Name] = o
+				if ts.TypeParams != nil { // its instances may promote methods
+					st.deps = append(st.deps, typePackages(o.Type().Underlying())...)
+				}
 			}
 		}
 	}
