@@ -293,6 +293,10 @@ func (e *engine) invoke(fn *function, i *ssa.Call) func(*frame) {
 
 func (e *engine) find(t reflect.Type, name string) *method {
 	m := &method{t: t}
+	if t == reflectType && reflectedMethods[name].IsValid() {
+		m.ext = reflectedMethods[name]
+		return m
+	}
 	set, interpreted := readSets(e.sets)[t]
 	if f, ok := set[name]; ok {
 		if fn := e.funcs[f]; fn != nil {

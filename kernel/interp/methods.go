@@ -3,6 +3,7 @@ package interp
 import (
 	"fmt"
 	"go/types"
+	"iter"
 	"math"
 	"reflect"
 	"unsafe"
@@ -83,8 +84,48 @@ func repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
 		if err := renewEntries(rt, t); err != nil {
 			return err
 		}
+		plainPointer(reflect.PointerTo(rt))
 	}
 	return nil
+}
+
+// plainPointer gives the methods of a pointer type code where reflectx keeps
+// closures, so that compiled code such as net/rpc may call Type.Method(i).Func.
+// With a pointer as the receiver the entry for interfaces is that code.
+func plainPointer(t reflect.Type) {
+	table := methodTable(unsafe.Pointer(descriptor(t)))
+	for i := range table {
+		table[i].tfn = table[i].ifn
+	}
+	descriptor(t).flags &^= flagUserMethods
+}
+
+// reflectedMethods are the methods of reflect.Type that give out functions:
+// those of types that have closures for methods must be called as such.
+var reflectedMethods = map[string]reflect.Value{
+	"Method": reflect.ValueOf(func(t reflect.Type, i int) reflect.Method { return callable(t, t.Method(i)) }),
+	"MethodByName": reflect.ValueOf(func(t reflect.Type, name string) (reflect.Method, bool) {
+		m, ok := t.MethodByName(name)
+		return callable(t, m), ok
+	}),
+	"Methods": reflect.ValueOf(func(t reflect.Type) iter.Seq[reflect.Method] {
+		return func(yield func(reflect.Method) bool) {
+			for m := range t.Methods() {
+				if !yield(callable(t, m)) {
+					return
+				}
+			}
+		}
+	}),
+}
+
+var reflectType = reflect.TypeOf(reflect.TypeFor[int]())
+
+func callable(t reflect.Type, m reflect.Method) reflect.Method {
+	if m.Func.IsValid() && userMethods(t) {
+		m.Func = reflectx.MethodByIndex(t, m.Index).Func
+	}
+	return m
 }
 
 // userMethods reports whether the methods of t are reflectx's, in whose tables

@@ -8,6 +8,7 @@ import (
 	"go/types"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ func (s *Session) execute(ctx context.Context, u *unit, r *run) (any, error) {
 			}
 		}()
 		r.io.enter()
+		debug.SetPanicOnFault(true) // a wild pointer ends the cell
 		err := s.runCell(u)
 		ended = true
 		done <- err
@@ -240,6 +242,7 @@ func (s *Session) contain(f func()) func() {
 }
 
 func (s *Session) runContained(c *cellIO, f func()) {
+	debug.SetPanicOnFault(true)
 	if c != nil && ofGoroutine() != c { // a timer's goroutine has no parent
 		c.enter()
 	}
