@@ -2,8 +2,16 @@ package lens
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/forward"
 	"github.com/gopherlens/gopherlens/lensapi/model"
 )
@@ -96,25 +104,117 @@ func benchSweep(b *testing.B, m *Model, clean, other []int, mary int) {
 	})
 }
 
-// The exact scan for nearest rows, in bytes of float32 rows.
+// The exact scan for the rows nearest to one, over 100,000 of 768 as float16: in memory, and from files that the system does not hold either. MB/s are those of
+// float16; "read" and "file" are how fast this machine reads as many bytes from memory and from the files.
 func BenchmarkSearchNear(b *testing.B) {
-	m, ctx := benchModel(b), context.Background()
-	ids := make([]int, 256)
-	for i := range 40 {
-		for j := range ids {
-			ids[j] = (i*131 + j*7) % 1000
+	const conversations, length = 391, 256
+	dir := b.TempDir()
+	b.Setenv(cache.EnvLayers, "-1")
+	open := func() *Model {
+		teacher, err := LoadWith(Embedded, LoadOptions{CacheDir: dir})
+		if err != nil {
+			b.Fatal(err)
 		}
-		if _, err := m.LogitLensIDs(ctx, ids, LensOptions{}); err != nil {
+		m := &Model{name: "gpt2", cfg: teacher.cfg, rowNames: []string{"embed", "0_post"}, tok: teacher.tok, run: teacher.run, store: teacher.store, free: teacher.free}
+		m.cfg.DModel = 768
+		m.space = cache.Space{Numerics: "bench", Model: "bench", Tokenizer: "bench", Rows: 2, DModel: 768}
+		return m
+	}
+	m := open()
+	defer func() { m.Close() }()
+	rows, toks := make([]float32, length*2*768), make([]cache.Token, length)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for c := range conversations {
+		for i := range rows {
+			rows[i] = float32(rng.NormFloat64())
+		}
+		for i := range toks {
+			toks[i] = cache.Token{ID: (c*131 + i*7) % 1000, Record: []byte{0}}
+		}
+		conv, err := m.store.Create(fmt.Sprintf("bench-%d", c), m.space)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := errors.Join(conv.AddEvent(event{Kind: eventPrompt}.encode()), conv.Append(toks, rows)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	near := make([]float32, m.cfg.DModel)
-	near[3] = 1
-	b.SetBytes(40 * 256 * 4 * int64(m.cfg.DModel))
-	for b.Loop() {
-		if _, err := m.Search(ctx, Query{Near: near, Row: "3_post"}); err != nil {
-			b.Fatal(err)
+	near, bytes := rows[:768], int64(conversations*length*2*768)
+	find := func(b *testing.B) {
+		hits, err := m.Search(context.Background(), Query{Near: near, Row: "0_post"})
+		if err != nil || hits.Positions != conversations*length || len(hits.Hits) != 20 {
+			b.Fatal(hits, err)
 		}
+	}
+	find(b)
+	b.Run("memory", func(b *testing.B) {
+		b.SetBytes(bytes)
+		for b.Loop() {
+			find(b)
+		}
+	})
+	b.Run("cold", func(b *testing.B) {
+		b.SetBytes(bytes)
+		for b.Loop() {
+			b.StopTimer()
+			if err := m.Close(); err != nil {
+				b.Fatal(err)
+			}
+			dropFiles(b, dir)
+			m = open()
+			b.StartTimer()
+			find(b)
+		}
+	})
+	held := make([]uint64, bytes/8)
+	b.Run("read", func(b *testing.B) {
+		b.SetBytes(bytes)
+		var sums [4]uint64
+		for b.Loop() {
+			for i := 0; i+4 <= len(held); i += 4 {
+				sums[0], sums[1], sums[2], sums[3] = sums[0]+held[i], sums[1]+held[i+1], sums[2]+held[i+2], sums[3]+held[i+3]
+			}
+		}
+	})
+	b.Run("file", func(b *testing.B) {
+		b.SetBytes(bytes)
+		for b.Loop() {
+			b.StopTimer()
+			dropFiles(b, dir)
+			b.StartTimer()
+			eachFile(b, dir, func(f *os.File) {
+				if _, err := io.Copy(io.Discard, f); err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	})
+}
+
+func dropFiles(b *testing.B, dir string) {
+	b.Helper()
+	eachFile(b, dir, func(f *os.File) {
+		if err := drop(f); err != nil {
+			b.Log(err)
+		}
+	})
+}
+
+func eachFile(b *testing.B, dir string, f func(*os.File)) {
+	b.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		file, err := os.Open(path)
+		if err == nil {
+			f(file)
+			err = file.Close()
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
 }
 

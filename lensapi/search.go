@@ -90,6 +90,11 @@ func (m *Model) Search(ctx context.Context, q Query) (*Hits, error) {
 			return nil, wrap(Unavailable, err, "searching %s", id)
 		}
 	}
+	if q.Near != nil {
+		if err := s.near(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return s.finish()
 }
 
@@ -101,6 +106,9 @@ type searcher struct {
 	row   int // of Near; -1: all
 	norm  float64
 	seen  map[prefixKey]int // how many further places have these tokens
+	scans []scan            // of Near
+	query []float64         // of Near
+	total int               // of Near: rows compared
 	hits  []candidate
 	found *Hits
 }
@@ -216,7 +224,8 @@ func (s *searcher) conversation(ctx context.Context, c *Conversation) error {
 		}
 	}
 	if s.q.Near != nil {
-		return s.near(ctx, c, kept, fresh, keys)
+		s.scans = append(s.scans, scan{c, kept, fresh, keys})
+		return nil
 	}
 	for p := range ids {
 		if p%256 == 0 && ctx.Err() != nil {
@@ -272,50 +281,6 @@ func (s *searcher) cells(c *Conversation, kept *cache.Conversation, ids []int, p
 	return nil
 }
 
-// scanned is how many positions' rows are read at once.
-const scanned = 1024
-
-// near compares rows.
-func (s *searcher) near(ctx context.Context, c *Conversation, kept *cache.Conversation, fresh []bool, keys []prefixKey) error {
-	if codec := storedAs(kept); codec != "" {
-		s.found.Codec = codec
-	}
-	d := s.m.cfg.DModel
-	for from := 0; from < len(fresh); from += scanned {
-		to := min(from+scanned, len(fresh))
-		if !slices.Contains(fresh[from:to], true) {
-			continue
-		}
-		rows, err := kept.Layers(ctx, from, to, []int{s.row}, s.m.residuals)
-		if err != nil {
-			return err
-		}
-		for p := from; p < to; p++ {
-			if fresh[p] {
-				s.hits = append(s.hits, candidate{c, p, s.row, s.similarity(rows[(p-from)*d : (p-from+1)*d]), keys[p]})
-			}
-		}
-	}
-	return nil
-}
-
-// similarity is the cosine, or the dot product, with the vector looked for; 0 for a row that is zero.
-func (s *searcher) similarity(x []float32) float64 {
-	var dot, sq float64
-	for i, v := range s.q.Near {
-		a := float64(x[i])
-		dot += a * float64(v)
-		sq += a * a
-	}
-	if s.q.Dot {
-		return dot
-	}
-	if sq == 0 {
-		return 0
-	}
-	return dot / (math.Sqrt(sq) * s.norm)
-}
-
 // matches looks at the text. A match may span tokens; the hit is the token that its first byte is in.
 func (s *searcher) matches(c *Conversation, ids []int) error {
 	var text strings.Builder
@@ -342,10 +307,10 @@ func (s *searcher) matches(c *Conversation, ids []int) error {
 
 // finish chooses the hits and fills their contexts in.
 func (s *searcher) finish() (*Hits, error) {
-	if s.q.Near != nil || s.q.Token != nil || s.q.EntropyDrop > 0 {
+	if s.q.Token != nil || s.q.EntropyDrop > 0 {
 		slices.SortStableFunc(s.hits, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
 	}
-	s.found.Total = len(s.hits)
+	s.found.Total = max(len(s.hits), s.total)
 	for _, h := range s.hits[:min(s.q.Limit, len(s.hits))] {
 		from := max(0, h.p-ContextTokens)
 		infos := h.c.infos(h.c.ids, from, h.p+1)
