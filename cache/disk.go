@@ -175,8 +175,28 @@ func (d *osDisk) SyncDir(name string) error {
 	return plain(f.Sync())
 }
 
-// Lock waits a moment, because a reader that repairs a torn log holds the lock for as long.
+// Lock waits a moment, because a reader that repairs a torn log holds the lock for as long. Lock files are swept, so one
+// that was locked is compared with what now has its name.
 func (d *osDisk) Lock(name string) (io.Closer, error) {
+	for range 10 {
+		l, err := d.lockFile(name)
+		if err != nil {
+			return nil, err
+		}
+		was, err := l.Stat()
+		if err == nil {
+			if is, err := d.Lstat(name); err == nil && os.SameFile(was, is) {
+				return l, nil
+			}
+		}
+		if err := join(err, l.Close()); err != nil {
+			return nil, plain(err)
+		}
+	}
+	return nil, ErrLocked
+}
+
+func (d *osDisk) lockFile(name string) (*flock.Flock, error) {
 	f, err := d.OpenWrite(name, false) // through the root: flock itself would follow a link out of the folder
 	if err != nil {
 		return nil, err

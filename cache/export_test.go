@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"io"
 	"time"
 )
 
@@ -103,4 +104,14 @@ func runChecker(d Filesystem) (out []Problem, sum Summary) {
 	ck := checker{disk: d, yield: func(p Problem) bool { out = append(out, p); return true }, spaces: map[blockKey]layout{}, unsealed: map[blockKey]bool{}, c: c}
 	ck.run("disk in memory")
 	return out, c.Summary
+}
+
+// LockIn takes a lock in a folder as a process of its own would.
+func LockIn(dir, name string) (io.Closer, error) {
+	d, err := openDisk(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Lock(name)
 }

@@ -9,11 +9,13 @@ import (
 // Codec names how residual rows are stored. What the lens showed is stored exactly with any of them.
 type Codec string
 
-// The codecs. A vector with a value that its codec cannot hold is stored as float32.
+// The codecs. A vector with a value that its codec cannot hold is stored as float32. How far the lens of stored rows is
+// from that of the model's own pass is what a test finds on the embedded model, 658 cells of a chat: the part of them with
+// the same first token, and the difference of log-probabilities of the first ten, the largest and the mean.
 const (
-	CodecF16     Codec = "f16"     // float16: half the size, top-1 of the lens all but always the same
+	CodecF16     Codec = "f16"     // float16, half the size: 1.0000, 0.0044, 0.0004
 	CodecF32     Codec = "f32"     // float32: exact
-	CodecCompact Codec = "compact" // int8 per vector, its largest columns exact: a quarter of the size
+	CodecCompact Codec = "compact" // int8 per vector, its largest columns exact, a quarter of the size: 0.9970, 0.072, 0.009
 )
 
 var codecs = []Codec{CodecF16, CodecF32, CodecCompact}

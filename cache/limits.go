@@ -3,7 +3,6 @@ package cache
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -73,9 +72,12 @@ func (s *Store) total() int64 {
 
 // room makes room for a block of about n bytes and says whether there is any.
 func (s *Store) room(c *Conversation, n int64) bool {
-	if limit := s.opt.MaxConversationDisk; limit > 0 && c.diskBytes()+n > limit {
-		s.evictOwn(c, limit*lowWater/100-n)
-		if c.diskBytes()+n > limit {
+	if limit := s.opt.MaxConversationDisk; limit > 0 && c.diskBytes(nil)+n > limit {
+		others := s.sharers(c)
+		if c.diskBytes(others)+n > limit {
+			s.evictOwn(c, others, limit*lowWater/100-n)
+		}
+		if c.diskBytes(others)+n > limit {
 			s.lim.denied.Add(1)
 			return false
 		}
@@ -95,15 +97,32 @@ func (s *Store) room(c *Conversation, n int64) bool {
 // roomFor is room without evicting anything: what is computed anew must not drive out what is in use.
 func (s *Store) roomFor(c *Conversation, n int64) bool {
 	own, all := s.opt.MaxConversationDisk, s.opt.MaxDisk
-	ok := (own <= 0 || c.diskBytes()+n <= own) && (all <= 0 || s.total()+n <= all*highWater/100)
+	ok := (own <= 0 || c.diskBytes(nil)+n <= own || c.diskBytes(s.sharers(c))+n <= own) && (all <= 0 || s.total()+n <= all*highWater/100)
 	if !ok {
 		s.lim.denied.Add(1)
 	}
 	return ok
 }
 
-// diskBytes is the size of the blocks that the conversation names.
-func (c *Conversation) diskBytes() int64 {
+// sharers counts the other conversations that name a block.
+func (s *Store) sharers(c *Conversation) map[blockKey]int64 {
+	all, err := s.all()
+	if err != nil {
+		s.report("looking for conversations that share rows with %s: %v", c.ID(), err)
+	}
+	others := map[blockKey]int64{}
+	for _, other := range all {
+		if st, err := other.snapshot(); err == nil && other != c {
+			for _, k := range st.keys {
+				others[k]++
+			}
+		}
+	}
+	return others
+}
+
+// diskBytes is the size of the blocks that the conversation names. Of a block that others name too it bears a part.
+func (c *Conversation) diskBytes(others map[blockKey]int64) int64 {
 	st, err := c.snapshot()
 	if err != nil {
 		return 0
@@ -124,7 +143,7 @@ func (c *Conversation) diskBytes() int64 {
 			size = info.Size()
 			c.sizes[k] = size
 		}
-		sum += size
+		sum += size / (others[k] + 1)
 	}
 	return sum
 }
@@ -137,26 +156,13 @@ func (c *Conversation) forgetSize(key blockKey) {
 
 // evictOwn removes the first blocks of a conversation until those that remain have at most target bytes. Those that
 // others share stay.
-func (s *Store) evictOwn(c *Conversation, target int64) {
-	all, err := s.all()
-	if err != nil {
-		s.report("evicting rows of conversation %s: %v", c.ID(), err)
-		return
-	}
-	shared := map[blockKey]bool{}
-	for _, other := range all {
-		if st, err := other.snapshot(); err == nil && other != c {
-			for _, k := range st.keys {
-				shared[k] = true
-			}
-		}
-	}
+func (s *Store) evictOwn(c *Conversation, others map[blockKey]int64, target int64) {
 	st, err := c.snapshot()
 	if err != nil {
 		return
 	}
-	for left := c.diskBytes(); len(st.keys) > 0 && left > target; st.keys = st.keys[1:] {
-		if key := st.keys[0]; !shared[key] {
+	for left := c.diskBytes(others); len(st.keys) > 0 && left > target; st.keys = st.keys[1:] {
+		if key := st.keys[0]; others[key] == 0 {
 			n, err := s.drop(key)
 			if err != nil {
 				s.report("evicting %s: %v", key.path(), err)
@@ -331,87 +337,4 @@ func (c *Conversation) giveUp() bool {
 		c.s.report("conversation %s: closing its files: %v", c.ID(), err)
 	}
 	return true
-}
-
-// Estimate says what a conversation will take on disk.
-type Estimate struct {
-	Bytes    int64 `json:"bytes"`
-	Rows     int64 `json:"rows"`     // of it, residual rows
-	Log      int64 `json:"log"`      // of it, tokens, lens records and events
-	Measured bool  `json:"measured"` // from conversations of the space that are stored; else from what models usually give
-}
-
-func (e Estimate) String() string {
-	how := "as usual"
-	if e.Measured {
-		how = "as measured on conversations with this model"
-	}
-	return fmt.Sprintf("%s: rows %s, tokens and lens %s, %s", size(e.Bytes), size(e.Rows), size(e.Log), how)
-}
-
-// usualRatio is how far zstd shrinks the chunks of a codec, on the residual streams of trained models.
-var usualRatio = map[Codec]float64{CodecF16: 0.92, CodecF32: 0.92, CodecCompact: 0.93}
-
-// Estimate says what a conversation of that many tokens will take, before it is made: the layers of the options are
-// stored, in the codec given ("" means that of the options). How well rows compress depends on the model, so it is
-// measured on up to 64 blocks of the space, and what records take on its conversations, if there are any.
-func (s *Store) Estimate(sp Space, tokens int, codec Codec) (Estimate, error) {
-	done, err := s.begin()
-	if err != nil {
-		return Estimate{}, err
-	}
-	defer done()
-	opt := s.opt
-	if codec != "" {
-		opt.Codec = codec
-	}
-	if err := join(sp.Validate(), opt.Validate()); err != nil {
-		return Estimate{}, err
-	}
-	if tokens < 0 {
-		return Estimate{}, fmt.Errorf("%d tokens", tokens)
-	}
-	l, err := opt.layout(sp)
-	if err != nil {
-		return Estimate{}, err
-	}
-	row := l.Rows * l.codec.natural().size(l.DModel)
-	frames := shardHeaderSize(l) + shardIndexSize(l) + l.Rows*(crcSize+12)
-	perBlock := float64(frames) + usualRatio[l.codec]*float64(l.Block*row)
-	perToken := float64(frameHeaderSize + 70*sp.Rows)
-	all, err := s.all()
-	if err != nil {
-		return Estimate{}, err
-	}
-	root := rootKey(sp, l)
-	var bytes, blocks, logBytes, logTokens int64
-	seen := map[blockKey]bool{}
-	for _, c := range all {
-		st, err := c.snapshot()
-		if err != nil || c.meta.Space != sp {
-			continue
-		}
-		if info, err := s.disk.Lstat(convPath(c.ID()) + "/tokens.log"); err == nil && len(st.tokens) > 0 {
-			logBytes += info.Size() - magicSize
-			logTokens += int64(len(st.tokens))
-		}
-		for _, k := range st.keys {
-			if info, err := s.disk.Lstat(k.path()); err == nil && c.root == root && c.lay.Block == l.Block && blocks < 64 && !seen[k] {
-				seen[k] = true
-				bytes += info.Size()
-				blocks++
-			}
-		}
-	}
-	if blocks > 0 {
-		perBlock = float64(bytes) / float64(blocks)
-	}
-	if logTokens > 0 {
-		perToken = float64(logBytes) / float64(logTokens)
-	}
-	e := Estimate{Measured: blocks > 0 && logTokens > 0}
-	e.Rows = int64(perBlock*float64(tokens/l.Block)) + int64(tokens%l.Block)*int64(frameHeaderSize+l.Rows+row)
-	e.Log = int64(perToken * float64(tokens))
-	e.Bytes = e.Rows + e.Log + 2*magicSize + 512 // metadata.json
-	return e, nil
 }

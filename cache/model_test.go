@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gopherlens/gopherlens/cache"
@@ -29,6 +30,9 @@ func TestAgainstMap(t *testing.T) {
 			Codec:        rapid.SampledFrom([]cache.Codec{cache.CodecF16, cache.CodecF32, cache.CodecCompact}).Draw(t, "codec"),
 			Block:        rapid.SampledFrom([]int{1, 8, 16, 64}).Draw(t, "block"),
 			Layers:       rapid.SampledFrom([][]int{nil, nil, {0, -1}}).Draw(t, "layers"),
+
+			MaxDisk:             rapid.SampledFrom([]int64{0, 1, 20 << 10}).Draw(t, "disk"),
+			MaxConversationDisk: rapid.SampledFrom([]int64{-1, 1, 4000}).Draw(t, "disk of one"),
 		}
 		m.reopen(t)
 		defer func() { m.s.Close() }()
@@ -73,6 +77,7 @@ func (m *machine) reopen(t *rapid.T) {
 		for p := range cache.Check(m.dir) {
 			t.Fatal(p)
 		}
+		m.withinLimits(t)
 	}
 	var err error
 	m.s, err = cache.Open(m.dir, m.opt)
@@ -179,6 +184,30 @@ func common(a, b []int) (n int) {
 		n++
 	}
 	return n
+}
+
+// withinLimits looks at a folder that is closed: what is evicted are rows, and of them no more is left than allowed.
+func (m *machine) withinLimits(t *rapid.T) {
+	var rows, all int64
+	err := filepath.WalkDir(m.dir, func(name string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil && strings.Contains(name, "/conv/") && e.Name() != "metadata.json" {
+			all += info.Size()
+		} else if err == nil && strings.Contains(name, "/blocks/") {
+			all, rows = all+info.Size(), rows+info.Size()
+		}
+		return err
+	})
+	check(t, err)
+	if m.opt.MaxDisk > 0 && rows > 0 && all > m.opt.MaxDisk+64<<10 { // logs grow also when no rows are stored
+		t.Fatalf("%d bytes, %d of them rows, with a limit of %d", all, rows, m.opt.MaxDisk)
+	}
+	if n := int64(len(m.want)); m.opt.MaxConversationDisk == 1 && m.opt.MaxDisk == 1 && rows > 0 {
+		t.Fatalf("%d bytes of rows of %d conversations", rows, n)
+	}
 }
 
 // lose takes a block away or damages it.

@@ -41,9 +41,10 @@ type Options struct {
 	SweepGrace   time.Duration // 0 means DefaultSweepGrace; longer than the longest write
 
 	// MaxDisk bounds the folder, 0 means no limit; MaxConversationDisk the rows of one conversation, 0 means
-	// DefaultMaxConversationDisk, -1 no limit. Beyond them rows are evicted, never tokens or what the lens showed: blocks
-	// that no conversation names, then those of the least recently used conversations, none that is being written to;
-	// of a conversation that is too large, its first. They are computed again when they are asked for.
+	// DefaultMaxConversationDisk, -1 no limit; of rows that several share each bears its part. Beyond them rows are
+	// evicted, never tokens or what the lens showed: blocks that no conversation names, then those of the least recently
+	// used conversations, none that is being written to; of a conversation that is too large, its first. They are computed
+	// again when they are asked for.
 	MaxDisk, MaxConversationDisk int64
 
 	// ProcessMemory bounds the memory of the whole process, softly: Open hands it to debug.SetMemoryLimit, and the

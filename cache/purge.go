@@ -183,7 +183,7 @@ func (s *Store) repairBlocks(ctx context.Context, c *Conversation, recompute fun
 		return nil
 	}
 	n := len(st.keys) * c.lay.Block
-	if _, err := c.recompute(ctx, &st, n-1, r); err != nil { // stores all that is lacking
+	if _, err := c.recompute(ctx, &st, []int{n - 1}, false, r); err != nil { // stores all that is lacking
 		return fmt.Errorf("conversation %s: %w", c.ID(), err)
 	}
 	return nil

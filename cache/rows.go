@@ -47,21 +47,56 @@ func (c *Conversation) Layers(ctx context.Context, from, to int, rows []int, r R
 	n := len(rows) * c.lay.DModel
 	out := make([]float32, (to-from)*n)
 	put := func(pos int) []float32 { return out[(pos-from)*n : (pos-from+1)*n] }
-	missing, err := c.readStored(ctx, &st, from, to, rows, put)
-	if err != nil {
-		return nil, fmt.Errorf("conversation %s: %w", c.ID(), err)
-	}
-	if len(missing) == 0 {
+	for look := true; ; look = false {
+		missing, err := c.readStored(ctx, &st, from, to, rows, put)
+		if err != nil {
+			return nil, fmt.Errorf("conversation %s: %w", c.ID(), err)
+		}
+		if len(missing) == 0 {
+			return out, nil
+		}
+		got, err := c.recompute(ctx, &st, missing, look, r)
+		if errors.Is(err, errStored) {
+			if st, err = c.snapshot(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("conversation %s: position %d: %w", c.ID(), missing[0], err)
+		}
+		for _, pos := range missing {
+			got.decode(pos, rows, put(pos))
+		}
 		return out, nil
 	}
-	got, err := c.recompute(ctx, &st, missing[len(missing)-1], r)
+}
+
+// errStored: rows that were missing have been computed and stored by another caller meanwhile.
+var errStored = errors.New("stored by now")
+
+// arePresent looks whether the rows at these positions are there by now.
+func (c *Conversation) arePresent(positions []int) bool {
+	st, err := c.snapshot()
 	if err != nil {
-		return nil, fmt.Errorf("conversation %s: position %d: %w", c.ID(), missing[0], err)
+		return false
 	}
-	for _, pos := range missing {
-		got.decode(pos, rows, put(pos))
+	size := c.lay.Block
+	for i, pos := range positions {
+		n := pos / size
+		switch {
+		case n == len(st.tokens)/size:
+			if st.tail[pos%size] == nil {
+				return false
+			}
+		case n >= len(st.keys): // read anew, and shorter
+			return false
+		case i > 0 && positions[i-1]/size == n: // looked at just now
+		case st.un.block(st.keys[n]) == nil && !c.s.blocks.has(st.keys[n], c.lay):
+			return false
+		}
 	}
-	return out, nil
+	return true
 }
 
 // readStored decodes what is stored to put, several blocks at a time, and gives the positions whose rows are not.
@@ -180,13 +215,14 @@ func (g *computed) decode(pos int, rows []int, dst []float32) {
 	}
 }
 
-// recompute computes the rows of all tokens up to the block of position last, stores the blocks that are not on disk
-// and returns the rows by position.
-func (c *Conversation) recompute(ctx context.Context, st *state, last int, r Recompute) (*computed, error) {
+// recompute computes the rows of all tokens up to the block of the last of the positions, stores the blocks that are not
+// on disk and returns the rows by position. With look it makes sure first that this is still needed, errStored if not: the
+// computation that a caller was to wait for may have ended while he was on his way to it.
+func (c *Conversation) recompute(ctx context.Context, st *state, missing []int, look bool, r Recompute) (*computed, error) {
 	if r == nil {
 		return nil, ErrMissing
 	}
-	end := min((last/c.lay.Block+1)*c.lay.Block, len(st.tokens))
+	end := min((missing[len(missing)-1]/c.lay.Block+1)*c.lay.Block, len(st.tokens))
 	ids := st.tokens[:end:end]
 	// The key stands for the ids, so that conversations with the same beginning wait for one computation.
 	key := "compute " + string(c.root[:])
@@ -203,6 +239,9 @@ func (c *Conversation) recompute(ctx context.Context, st *state, last int, r Rec
 				return nil, err
 			}
 			defer done()
+			if look && c.arePresent(missing) {
+				return nil, errStored
+			}
 			return c.compute(ctx, st.keys, ids, r)
 		})
 		select {

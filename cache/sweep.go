@@ -11,11 +11,11 @@ import (
 type SweepResult struct {
 	Blocks    int   `json:"blocks"`
 	Bytes     int64 `json:"bytes"`
-	Temporary int   `json:"temporary"` // unfinished files and folders
+	Temporary int   `json:"temporary"` // unfinished files and folders, and locks
 }
 
-// Sweep removes blocks that no conversation names and unfinished files, both only when they are old enough: a block
-// may be published just before the log that names it. If a conversation cannot be read nothing is
+// Sweep removes blocks that no conversation names, unfinished files, and lock files of conversations that are gone, all
+// only when they are old enough: a block may be published just before the log that names it. If a conversation cannot be read nothing is
 // removed, for its blocks are unknown. Use by other processes meanwhile is safe.
 func (s *Store) Sweep() (SweepResult, error) {
 	done, err := s.begin()
@@ -48,8 +48,45 @@ func (s *Store) sweep() (SweepResult, error) {
 	if err != nil {
 		return res, fmt.Errorf("sweeping: %w", err)
 	}
-	res.Temporary, err = sweepTemporary(s.disk)
+	if res.Temporary, err = sweepTemporary(s.disk); err != nil {
+		return res, err
+	}
+	n, err := sweepLocks(s.disk)
+	res.Temporary += n
 	return res, err
+}
+
+// sweepLocks removes the lock files of conversations that are gone.
+func sweepLocks(d filesystem) (n int, err error) {
+	limit := time.Now().Add(-DefaultSweepGrace)
+	entries, err := d.ReadDir("locks")
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		if _, ok := idOfDir(e.Name()); !ok {
+			continue
+		}
+		gone := func() bool {
+			_, err := d.Lstat("conv/" + e.Name())
+			return errors.Is(err, fs.ErrNotExist)
+		}
+		name := "locks/" + e.Name()
+		if info, err := d.Lstat(name); err != nil || info.ModTime().After(limit) || !gone() {
+			continue
+		}
+		lock, err := d.Lock(name)
+		if err != nil {
+			continue // somebody is about to make the conversation
+		}
+		if gone() && d.Remove(name) == nil { // Windows removes nothing that is open; the file stays, and does no harm
+			n++
+		}
+		if err := lock.Close(); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // named collects the keys of the blocks that conversations name.

@@ -102,11 +102,32 @@ func (s *stores) open(dir string) (*openStore, func() error, error) {
 	return o, free, nil
 }
 
+// sampleText is what the residual stream of a model is sampled on: some plain prose, of which a block of tokens or more is read.
+const sampleText = "What is the capital of France? The capital of France is Paris, on the river Seine. My friend Mary went to the market with John, and when " +
+	"they came back she gave him a book about the history of the city. The keys to the cabinet are on the table. In 1969 two people walked on the moon, " +
+	"while a third waited for them; about 600 million others watched."
+
 // EstimateCache says what a conversation of that many tokens with this model will take in the cache, before it is begun. codec is f16, f32 or compact, "" for
-// the one that is set.
+// the one that is set. While nothing of the model is stored, one pass over a few sentences tells how well its rows compress.
 func (m *Model) EstimateCache(tokens int, codec cache.Codec) (cache.Estimate, error) {
-	e, err := m.store.Estimate(m.space, tokens, codec)
+	e, err := m.store.Estimate(m.space, tokens, codec, cache.Sample{})
+	if err == nil && !e.Measured {
+		e, err = m.sampledEstimate(tokens, codec)
+	}
 	return e, wrap(Invalid, err, "estimating what %d tokens take", tokens)
+}
+
+func (m *Model) sampledEstimate(tokens int, codec cache.Codec) (cache.Estimate, error) {
+	ids, err := m.tok.Encode(sampleText)
+	if err != nil {
+		return cache.Estimate{}, err
+	}
+	resid, err := m.residuals(context.Background(), ids[:min(len(ids), m.cfg.NCtx, 4*cache.BlockTokens)])
+	if err != nil {
+		return cache.Estimate{}, err
+	}
+	k := min(defaultTop, m.cfg.DVocab)
+	return m.store.Estimate(m.space, tokens, codec, cache.Sample{Resid: resid, Record: recordHeader + len(m.rowNames)*(48+8*k)})
 }
 
 // RepairCache repairs the whole cache (cache.Store.Repair) and computes what is missing of this model's conversations. progress may be nil.
