@@ -76,7 +76,7 @@ func repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
 	if !ok {
 		return errVersion
 	}
-	for rt, t := range *made {
+	for rt, t := range *made { // untyped nil is there with none
 		if rt == nil || done[rt] || descriptor(rt).flags&flagUserMethods == 0 || rt.Kind() == reflect.Pointer {
 			continue
 		}

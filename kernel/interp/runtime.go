@@ -124,7 +124,9 @@ func (s *Session) overrides() map[string]any {
 		"syscall.Exit":   s.exit,
 		"runtime.Goexit": runtime.Goexit,
 		"flag.Parse":     func() { flag.CommandLine.Parse(nil) },
-		"time.Sleep":     s.sleep,
+
+		"(*flag.FlagSet).Parse": s.parseFlags,
+		"time.Sleep":            s.sleep,
 
 		"(*sync.WaitGroup).Go": func(wg *sync.WaitGroup, f func()) { wg.Go(s.contain(f)) },
 		"time.AfterFunc":       func(d time.Duration, f func()) *time.Timer { return time.AfterFunc(d, s.contain(f)) },
@@ -179,6 +181,23 @@ func (s *Session) exit(code int) {
 		}
 	}
 	select {}
+}
+
+// parseFlags is FlagSet.Parse for sets that would end the process.
+func (s *Session) parseFlags(f *flag.FlagSet, args []string) error {
+	if f.ErrorHandling() != flag.ExitOnError {
+		return f.Parse(args)
+	}
+	f.Init(f.Name(), flag.ContinueOnError)
+	err := f.Parse(args)
+	f.Init(f.Name(), flag.ExitOnError)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		s.exit(0)
+	case err != nil:
+		s.exit(2)
+	}
+	return nil
 }
 
 // sleep is time.Sleep, ended early by an interrupt.
