@@ -2,16 +2,17 @@ package kernels
 
 import (
 	"runtime"
+	"sync"
 	"unsafe"
 )
 
 const (
 	// blockK is the inputs after which a tile's sums are set aside, so that the weights and inputs of a block stay in
-	// the first cache while they are used. It changes no result: a float32 is stored exactly.
-	blockK = 256
-	// blockA is how many inputs, of a block of rows, are multiplied with all weights before the next block of rows:
-	// half a second-level cache.
-	blockA = 128 << 10
+	// caches while they are used. It changes no result: a float32 is stored exactly.
+	blockK = 1024
+	// blockA is how many inputs, of a block of rows, are multiplied with all weights before the next block of rows: they
+	// stay in a last-level cache.
+	blockA = 512 << 10
 )
 
 // tileFunc computes a tile of a few rows by a few panels: for row r of the tile and column j,
@@ -37,6 +38,7 @@ type product struct {
 	bias    []float32
 	steps   int // of a row
 	inputs  int // float32 of x in a step
+	stride  int // float32 of x from row to row
 	weights int // bytes of a panel in a step
 }
 
@@ -63,22 +65,47 @@ func MatMul(dst, x []float32, w *Matrix, bias []float32) {
 
 // productOf arranges a product. free gives its memory back.
 func productOf(dst, x []float32, w *Matrix, bias []float32) (m product, free func()) {
-	m = product{dst, x, w, bias, w.k, 1, panel * w.format.width()}
-	if w.format != Int8 {
+	if w.format == Int8 {
+		q := int8Pool.Get().(*int8Rows)
+		q.set(x, w.k)
+		return product{dst, q.words, w, bias, groups(w.k), groupRow, groups(w.k) * groupRow, groupWeights}, func() { int8Pool.Put(q) }
+	}
+	m = product{dst, x, w, bias, w.k, 1, w.k, panel * w.format.width()}
+	if active == portable || w.k%crowded != 0 || len(x) <= 4*w.k {
 		return m, func() {}
 	}
-	q := int8Pool.Get().(*int8Rows)
-	q.set(x, w.k)
-	m.x, m.steps, m.inputs, m.weights = q.words, groups(w.k), groupRow, groupWeights
-	return m, func() { int8Pool.Put(q) }
+	apart := rowPool.Get().(*[]float32)
+	m.spread(apart)
+	return m, func() { rowPool.Put(apart) }
+}
+
+const (
+	// crowded is the float32 of a stride, and of all its multiples, at which the rows of a tile share so few sets of a first-level cache that they drive
+	// one another out of it.
+	crowded = 512
+	// apartBy is added to such a stride: a cache line.
+	apartBy = 16
+)
+
+var rowPool = sync.Pool{New: func() any { return new([]float32) }}
+
+// spread copies x to rows that are farther apart.
+func (m *product) spread(to *[]float32) {
+	from, k := m.x, m.stride
+	m.stride += apartBy
+	m.x = resize(to, len(from)/k*m.stride)
+	Parallel(len(from)/k, len(from)/4, func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			copy(m.x[r*m.stride:], from[r*k:(r+1)*k])
+		}
+	})
 }
 
 // columns computes rows r0 to r1-1 of the panels p0 to p1-1, an even number of them, to c [r1-r0, (p1-p0)*16]; outputs past N are 0.
 func (m *product) columns(c []float32, r0, r1, p0, p1 int) {
 	size := m.steps * m.weights
 	w := &Matrix{n: (p1 - p0) * panel, k: m.w.k, format: m.w.format, data: m.w.data[p0*size : p1*size]}
-	row := m.steps * m.inputs
-	part := product{c[:(r1-r0)*w.n], m.x[r0*row : r1*row], w, nil, m.steps, m.inputs, m.weights}
+	part := product{c[:(r1-r0)*w.n], m.x[r0*m.stride : r1*m.stride], w, nil, m.steps, m.inputs, m.stride, m.weights}
 	switch {
 	case active != portable:
 		part.strip(tilings(active, w.format), 0, r1-r0, 0, p1-p0)
@@ -148,7 +175,7 @@ func (m *product) edge(t *tiling, r0, r1, p, n int) {
 // column computes rows r0 to r1-1 of n panels from p, one block of inputs after the other, into rows of c that are ldc apart.
 func (m *product) column(t *tiling, c []float32, ldc int, bias []float32, r0, r1, p, n int) {
 	tiles := (r1 - r0 + t.rows - 1) / t.rows
-	block, lda := m.steps, m.steps*m.inputs
+	block := m.steps
 	if tiles > 1 && m.w.format != Int8 {
 		block = blockK
 	}
@@ -161,7 +188,7 @@ func (m *product) column(t *tiling, c []float32, ldc int, bias []float32, r0, r1
 		b := &m.w.data[(p*m.steps+k0)*m.weights]
 		for i := range tiles {
 			a0, a1 := i*(r1-r0)/tiles, (i+1)*(r1-r0)/tiles
-			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*lda+k0*m.inputs], lda, b, m.steps*m.weights, &c[a0*ldc], ldc, last, k0 > 0)
+			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*m.stride+k0*m.inputs], m.stride, b, m.steps*m.weights, &c[a0*ldc], ldc, last, k0 > 0)
 		}
 	}
 }

@@ -123,13 +123,13 @@ func TestMatMul(t *testing.T) {
 	})
 }
 
-// TestMatMulLevels is the promise of doc.go for products: the level, the rows beside, the threads and the blocking do
+// TestMatMulLevels is the promise of doc.go for products: the level, the rows beside, the threads, the blocking and rows that are set apart do
 // not change a bit. The portable level itself is compared with package big above.
 func TestMatMulLevels(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	const rows = 40
 	for _, f := range append(formats, kernels.Int8) {
-		for _, c := range []struct{ n, k int }{{1, 300}, {47, 257}, {129, 523}, {300, 9}, {256, 768}} {
+		for _, c := range []struct{ n, k int }{{1, 300}, {47, 257}, {129, 523}, {300, 9}, {35, 512}, {33, 1100}, {256, 768}} {
 			if testing.Short() && c.k > 600 {
 				continue
 			}
