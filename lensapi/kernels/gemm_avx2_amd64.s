@@ -752,13 +752,15 @@ TEXT ·gemmAVX2F32r4p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9), Y7
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
-	PREFETCHT0   4160(SI)
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $0x00000080, DI
 	VMOVUPS      (SI), Y8
 	VMOVUPS      32(SI), Y9
 	VBROADCASTSS (DX), Y10
@@ -790,7 +792,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000080, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -891,13 +893,15 @@ TEXT ·gemmAVX2F32r5p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*1), Y9
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
-	PREFETCHT0   4160(SI)
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $0x00000080, DI
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (DX), Y12
@@ -935,7 +939,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000080, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -1047,13 +1051,15 @@ TEXT ·gemmAVX2F32r6p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*2), Y11
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
-	PREFETCHT0   4160(SI)
+	PREFETCHT0   (DI)
+	PREFETCHT0   64(DI)
+	ADDQ         $0x00000080, DI
 	VMOVUPS      (SI), Y12
 	VMOVUPS      32(SI), Y13
 	VBROADCASTSS (DX), Y14
@@ -1097,7 +1103,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000080, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -1981,12 +1987,14 @@ TEXT ·gemmAVX2F16r4p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9), Y7
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
+	PREFETCHT0   (DI)
+	ADDQ         $0x00000040, DI
 	VCVTPH2PS    (SI), Y8
 	VCVTPH2PS    16(SI), Y9
 	VBROADCASTSS (DX), Y10
@@ -2018,7 +2026,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -2119,12 +2127,14 @@ TEXT ·gemmAVX2F16r5p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*1), Y9
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
+	PREFETCHT0   (DI)
+	ADDQ         $0x00000040, DI
 	VCVTPH2PS    (SI), Y10
 	VCVTPH2PS    16(SI), Y11
 	VBROADCASTSS (DX), Y12
@@ -2162,7 +2172,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -2274,12 +2284,14 @@ TEXT ·gemmAVX2F16r6p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*2), Y11
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
+	PREFETCHT0   (DI)
+	ADDQ         $0x00000040, DI
 	VCVTPH2PS    (SI), Y12
 	VCVTPH2PS    16(SI), Y13
 	VBROADCASTSS (DX), Y14
@@ -2323,7 +2335,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -3317,12 +3329,14 @@ TEXT ·gemmAVX2BF16r4p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9), Y7
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
+	PREFETCHT0   (DI)
+	ADDQ         $0x00000040, DI
 	VPMOVZXWD    (SI), Y8
 	VPSLLD       $0x10, Y8, Y8
 	VPMOVZXWD    16(SI), Y9
@@ -3358,7 +3372,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -3461,12 +3475,14 @@ TEXT ·gemmAVX2BF16r5p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*1), Y9
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
+	PREFETCHT0   (DI)
+	ADDQ         $0x00000040, DI
 	VPMOVZXWD    (SI), Y10
 	VPSLLD       $0x10, Y10, Y10
 	VPMOVZXWD    16(SI), Y11
@@ -3508,7 +3524,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:
@@ -3622,12 +3638,14 @@ TEXT ·gemmAVX2BF16r6p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*2), Y11
 
 started:
-	MOVQ AX, DI
-	SHRQ $0x01, DI
+	LEAQ 4096(SI), DI
+	MOVQ AX, R8
+	SHRQ $0x01, R8
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(SI)
+	PREFETCHT0   (DI)
+	ADDQ         $0x00000040, DI
 	VPMOVZXWD    (SI), Y12
 	VPSLLD       $0x10, Y12, Y12
 	VPMOVZXWD    16(SI), Y13
@@ -3675,7 +3693,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         DI
+	DECQ         R8
 	JNZ          loop
 
 rest:

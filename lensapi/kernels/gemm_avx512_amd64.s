@@ -825,19 +825,27 @@ TEXT ·gemmAVX512F32r4p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11), Z15
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4160(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4160(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4160(DI)(DX*2)
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4160(R8)
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000080, R12
 	VMOVUPS      (DI), Z16
 	VMOVUPS      (DI)(DX*1), Z17
 	VMOVUPS      (DI)(DX*2), Z18
@@ -890,7 +898,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, DI
 	ADDQ         $0x00000080, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -1016,15 +1024,32 @@ TEXT ·gemmAVX512F32r4p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10), Z7
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000040, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000020, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4160(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4160(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	ADDQ         $0x00000080, R8
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
 	VMOVUPS      (DI), Z8
 	VMOVUPS      (DI)(DX*1), Z9
 	VBROADCASTSS (BX), Z10
@@ -1056,7 +1081,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -1179,19 +1204,27 @@ TEXT ·gemmAVX512F32r5p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11)(R9*1), Z19
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4160(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4160(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4160(DI)(DX*2)
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4160(R8)
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000080, R12
 	VMOVUPS      (DI), Z20
 	VMOVUPS      (DI)(DX*1), Z21
 	VMOVUPS      (DI)(DX*2), Z22
@@ -1254,7 +1287,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, DI
 	ADDQ         $0x00000080, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -1397,15 +1430,32 @@ TEXT ·gemmAVX512F32r5p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10)(R8*1), Z9
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000040, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000020, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4160(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4160(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	ADDQ         $0x00000080, R8
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
 	VMOVUPS      (DI), Z10
 	VMOVUPS      (DI)(DX*1), Z11
 	VBROADCASTSS (BX), Z12
@@ -1443,7 +1493,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -1581,19 +1631,27 @@ TEXT ·gemmAVX512F32r6p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11)(R9*2), Z23
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4160(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4160(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4160(DI)(DX*2)
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4160(R8)
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000080, R12
 	VMOVUPS      (DI), Z24
 	VMOVUPS      (DI)(DX*1), Z25
 	VMOVUPS      (DI)(DX*2), Z26
@@ -1666,7 +1724,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, DI
 	ADDQ         $0x00000080, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -1826,15 +1884,32 @@ TEXT ·gemmAVX512F32r6p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10)(R8*2), Z11
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000040, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000020, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4160(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4160(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	PREFETCHT0   64(R8)
+	ADDQ         $0x00000080, R8
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
 	VMOVUPS      (DI), Z12
 	VMOVUPS      (DI)(DX*1), Z13
 	VBROADCASTSS (BX), Z14
@@ -1878,7 +1953,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -2003,15 +2078,32 @@ TEXT ·gemmAVX512F32r7p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11), Z13
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000040, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000020, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4160(R8)
-	PREFETCHT0   4096(R8)(DX*1)
-	PREFETCHT0   4160(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
 	VMOVUPS      (R8), Z14
 	VMOVUPS      (R8)(DX*1), Z15
 	VBROADCASTSS (BX), Z16
@@ -2062,7 +2154,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -2200,15 +2292,32 @@ TEXT ·gemmAVX512F32r8p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11)(R9*1), Z15
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000040, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000020, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4160(R8)
-	PREFETCHT0   4096(R8)(DX*1)
-	PREFETCHT0   4160(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
 	VMOVUPS      (R8), Z16
 	VMOVUPS      (R8)(DX*1), Z17
 	VBROADCASTSS (BX), Z18
@@ -2265,7 +2374,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -2414,15 +2523,32 @@ TEXT ·gemmAVX512F32r9p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11)(R9*2), Z17
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000040, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000020, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4160(R8)
-	PREFETCHT0   4096(R8)(DX*1)
-	PREFETCHT0   4160(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	PREFETCHT0   64(R9)
+	ADDQ         $0x00000080, R9
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
 	VMOVUPS      (R8), Z18
 	VMOVUPS      (R8)(DX*1), Z19
 	VBROADCASTSS (BX), Z20
@@ -2485,7 +2611,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -2647,15 +2773,32 @@ TEXT ·gemmAVX512F32r10p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12), Z19
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000040, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000020, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4160(R9)
-	PREFETCHT0   4096(R9)(DX*1)
-	PREFETCHT0   4160(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
 	VMOVUPS      (R9), Z20
 	VMOVUPS      (R9)(DX*1), Z21
 	VBROADCASTSS (BX), Z22
@@ -2725,7 +2868,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -2900,15 +3043,32 @@ TEXT ·gemmAVX512F32r11p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12)(R10*1), Z21
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000040, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000020, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4160(R9)
-	PREFETCHT0   4096(R9)(DX*1)
-	PREFETCHT0   4160(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
 	VMOVUPS      (R9), Z22
 	VMOVUPS      (R9)(DX*1), Z23
 	VBROADCASTSS (BX), Z24
@@ -2984,7 +3144,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -3170,15 +3330,32 @@ TEXT ·gemmAVX512F32r12p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12)(R10*2), Z23
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000040, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000020, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4160(R9)
-	PREFETCHT0   4096(R9)(DX*1)
-	PREFETCHT0   4160(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	PREFETCHT0   64(R10)
+	ADDQ         $0x00000080, R10
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
 	VMOVUPS      (R9), Z24
 	VMOVUPS      (R9)(DX*1), Z25
 	VBROADCASTSS (BX), Z26
@@ -3260,7 +3437,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -3459,15 +3636,32 @@ TEXT ·gemmAVX512F32r13p2(SB), NOSPLIT, $8-65
 	VMOVUPS 64(R13), Z25
 
 started:
-	MOVQ AX, R11
-	SHRQ $0x01, R11
+	LEAQ   4096(R10), R11
+	LEAQ   4096(R10)(DX*1), R12
+	MOVQ   $-1, R13
+	IMUL3Q $0x00000040, AX, R14
+	CMPQ   R14, DX
+	JNE    part
+	MOVQ   $0x00000020, R13
+
+part:
+	MOVQ AX, R14
+	SHRQ $0x01, R14
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R10)
-	PREFETCHT0   4160(R10)
-	PREFETCHT0   4096(R10)(DX*1)
-	PREFETCHT0   4160(R10)(DX*1)
+	CMPQ R14, R13
+	JNE  within
+	ADDQ DX, R11
+	ADDQ DX, R12
+
+within:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000080, R12
 	VMOVUPS      (R10), Z26
 	VMOVUPS      (R10)(DX*1), Z27
 	VBROADCASTSS (BX), Z28
@@ -3556,7 +3750,7 @@ loop:
 	ADDQ         $0x08, R9
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R10
-	DECQ         R11
+	DECQ         R14
 	JNZ          loop
 
 rest:
@@ -3768,15 +3962,32 @@ TEXT ·gemmAVX512F32r14p2(SB), NOSPLIT, $8-65
 	VMOVUPS 64(R13)(R11*1), Z27
 
 started:
-	MOVQ AX, R11
-	SHRQ $0x01, R11
+	LEAQ   4096(R10), R11
+	LEAQ   4096(R10)(DX*1), R12
+	MOVQ   $-1, R13
+	IMUL3Q $0x00000040, AX, R14
+	CMPQ   R14, DX
+	JNE    part
+	MOVQ   $0x00000020, R13
+
+part:
+	MOVQ AX, R14
+	SHRQ $0x01, R14
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R10)
-	PREFETCHT0   4160(R10)
-	PREFETCHT0   4096(R10)(DX*1)
-	PREFETCHT0   4160(R10)(DX*1)
+	CMPQ R14, R13
+	JNE  within
+	ADDQ DX, R11
+	ADDQ DX, R12
+
+within:
+	PREFETCHT0   (R11)
+	PREFETCHT0   64(R11)
+	ADDQ         $0x00000080, R11
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x00000080, R12
 	VMOVUPS      (R10), Z28
 	VMOVUPS      (R10)(DX*1), Z29
 	VBROADCASTSS (BX), Z30
@@ -3871,7 +4082,7 @@ loop:
 	ADDQ         $0x08, R9
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000080, R10
-	DECQ         R11
+	DECQ         R14
 	JNZ          loop
 
 rest:
@@ -4923,15 +5134,23 @@ TEXT ·gemmAVX512F16r4p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11), Z15
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4096(R8)
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VCVTPH2PS    (DI), Z16
 	VCVTPH2PS    (DI)(DX*1), Z17
 	VCVTPH2PS    (DI)(DX*2), Z18
@@ -4984,7 +5203,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -5110,13 +5329,30 @@ TEXT ·gemmAVX512F16r4p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10), Z7
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000020, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000040, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
 	VCVTPH2PS    (DI), Z8
 	VCVTPH2PS    (DI)(DX*1), Z9
 	VBROADCASTSS (BX), Z10
@@ -5148,7 +5384,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -5271,15 +5507,23 @@ TEXT ·gemmAVX512F16r5p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11)(R9*1), Z19
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4096(R8)
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VCVTPH2PS    (DI), Z20
 	VCVTPH2PS    (DI)(DX*1), Z21
 	VCVTPH2PS    (DI)(DX*2), Z22
@@ -5342,7 +5586,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -5485,13 +5729,30 @@ TEXT ·gemmAVX512F16r5p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10)(R8*1), Z9
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000020, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000040, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
 	VCVTPH2PS    (DI), Z10
 	VCVTPH2PS    (DI)(DX*1), Z11
 	VBROADCASTSS (BX), Z12
@@ -5529,7 +5790,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -5667,15 +5928,23 @@ TEXT ·gemmAVX512F16r6p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11)(R9*2), Z23
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4096(R8)
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VCVTPH2PS    (DI), Z24
 	VCVTPH2PS    (DI)(DX*1), Z25
 	VCVTPH2PS    (DI)(DX*2), Z26
@@ -5748,7 +6017,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -5908,13 +6177,30 @@ TEXT ·gemmAVX512F16r6p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10)(R8*2), Z11
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000020, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000040, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
 	VCVTPH2PS    (DI), Z12
 	VCVTPH2PS    (DI)(DX*1), Z13
 	VBROADCASTSS (BX), Z14
@@ -5958,7 +6244,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -6083,13 +6369,30 @@ TEXT ·gemmAVX512F16r7p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11), Z13
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000020, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000040, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4096(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
 	VCVTPH2PS    (R8), Z14
 	VCVTPH2PS    (R8)(DX*1), Z15
 	VBROADCASTSS (BX), Z16
@@ -6140,7 +6443,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -6278,13 +6581,30 @@ TEXT ·gemmAVX512F16r8p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11)(R9*1), Z15
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000020, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000040, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4096(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
 	VCVTPH2PS    (R8), Z16
 	VCVTPH2PS    (R8)(DX*1), Z17
 	VBROADCASTSS (BX), Z18
@@ -6341,7 +6661,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -6490,13 +6810,30 @@ TEXT ·gemmAVX512F16r9p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11)(R9*2), Z17
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000020, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000040, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4096(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
 	VCVTPH2PS    (R8), Z18
 	VCVTPH2PS    (R8)(DX*1), Z19
 	VBROADCASTSS (BX), Z20
@@ -6559,7 +6896,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -6721,13 +7058,30 @@ TEXT ·gemmAVX512F16r10p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12), Z19
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000020, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000040, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4096(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
 	VCVTPH2PS    (R9), Z20
 	VCVTPH2PS    (R9)(DX*1), Z21
 	VBROADCASTSS (BX), Z22
@@ -6797,7 +7151,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -6972,13 +7326,30 @@ TEXT ·gemmAVX512F16r11p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12)(R10*1), Z21
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000020, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000040, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4096(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
 	VCVTPH2PS    (R9), Z22
 	VCVTPH2PS    (R9)(DX*1), Z23
 	VBROADCASTSS (BX), Z24
@@ -7054,7 +7425,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -7240,13 +7611,30 @@ TEXT ·gemmAVX512F16r12p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12)(R10*2), Z23
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000020, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000040, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4096(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
 	VCVTPH2PS    (R9), Z24
 	VCVTPH2PS    (R9)(DX*1), Z25
 	VBROADCASTSS (BX), Z26
@@ -7328,7 +7716,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -7527,13 +7915,30 @@ TEXT ·gemmAVX512F16r13p2(SB), NOSPLIT, $8-65
 	VMOVUPS 64(R13), Z25
 
 started:
-	MOVQ AX, R11
-	SHRQ $0x01, R11
+	LEAQ   4096(R10), R11
+	LEAQ   4096(R10)(DX*1), R12
+	MOVQ   $-1, R13
+	IMUL3Q $0x00000020, AX, R14
+	CMPQ   R14, DX
+	JNE    part
+	MOVQ   $0x00000040, R13
+
+part:
+	MOVQ AX, R14
+	SHRQ $0x01, R14
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R10)
-	PREFETCHT0   4096(R10)(DX*1)
+	CMPQ R14, R13
+	JNE  within
+	ADDQ DX, R11
+	ADDQ DX, R12
+
+within:
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VCVTPH2PS    (R10), Z26
 	VCVTPH2PS    (R10)(DX*1), Z27
 	VBROADCASTSS (BX), Z28
@@ -7622,7 +8027,7 @@ loop:
 	ADDQ         $0x08, R9
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R10
-	DECQ         R11
+	DECQ         R14
 	JNZ          loop
 
 rest:
@@ -7834,13 +8239,30 @@ TEXT ·gemmAVX512F16r14p2(SB), NOSPLIT, $8-65
 	VMOVUPS 64(R13)(R11*1), Z27
 
 started:
-	MOVQ AX, R11
-	SHRQ $0x01, R11
+	LEAQ   4096(R10), R11
+	LEAQ   4096(R10)(DX*1), R12
+	MOVQ   $-1, R13
+	IMUL3Q $0x00000020, AX, R14
+	CMPQ   R14, DX
+	JNE    part
+	MOVQ   $0x00000040, R13
+
+part:
+	MOVQ AX, R14
+	SHRQ $0x01, R14
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R10)
-	PREFETCHT0   4096(R10)(DX*1)
+	CMPQ R14, R13
+	JNE  within
+	ADDQ DX, R11
+	ADDQ DX, R12
+
+within:
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VCVTPH2PS    (R10), Z28
 	VCVTPH2PS    (R10)(DX*1), Z29
 	VBROADCASTSS (BX), Z30
@@ -7935,7 +8357,7 @@ loop:
 	ADDQ         $0x08, R9
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R10
-	DECQ         R11
+	DECQ         R14
 	JNZ          loop
 
 rest:
@@ -9097,15 +9519,23 @@ TEXT ·gemmAVX512BF16r4p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11), Z15
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4096(R8)
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VPMOVZXWD    (DI), Z16
 	VPSLLD       $0x10, Z16, Z16
 	VPMOVZXWD    (DI)(DX*1), Z17
@@ -9166,7 +9596,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -9296,13 +9726,30 @@ TEXT ·gemmAVX512BF16r4p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10), Z7
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000020, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000040, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
 	VPMOVZXWD    (DI), Z8
 	VPSLLD       $0x10, Z8, Z8
 	VPMOVZXWD    (DI)(DX*1), Z9
@@ -9338,7 +9785,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -9463,15 +9910,23 @@ TEXT ·gemmAVX512BF16r5p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11)(R9*1), Z19
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4096(R8)
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VPMOVZXWD    (DI), Z20
 	VPSLLD       $0x10, Z20, Z20
 	VPMOVZXWD    (DI)(DX*1), Z21
@@ -9542,7 +9997,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -9689,13 +10144,30 @@ TEXT ·gemmAVX512BF16r5p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10)(R8*1), Z9
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000020, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000040, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
 	VPMOVZXWD    (DI), Z10
 	VPSLLD       $0x10, Z10, Z10
 	VPMOVZXWD    (DI)(DX*1), Z11
@@ -9737,7 +10209,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -9877,15 +10349,23 @@ TEXT ·gemmAVX512BF16r6p4(SB), NOSPLIT, $0-65
 	VMOVUPS 192(R11)(R9*2), Z23
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ 4096(DI), R9
+	LEAQ 4096(DI)(DX*1), R10
+	LEAQ 4096(DI)(DX*2), R11
+	LEAQ 4096(R8), R12
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
-	PREFETCHT0   4096(DI)(DX*2)
-	PREFETCHT0   4096(R8)
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VPMOVZXWD    (DI), Z24
 	VPSLLD       $0x10, Z24, Z24
 	VPMOVZXWD    (DI)(DX*1), Z25
@@ -9966,7 +10446,7 @@ loop:
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -10130,13 +10610,30 @@ TEXT ·gemmAVX512BF16r6p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R10)(R8*2), Z11
 
 started:
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	LEAQ   4096(DI), R8
+	LEAQ   4096(DI)(DX*1), R9
+	MOVQ   $-1, R10
+	IMUL3Q $0x00000020, AX, R11
+	CMPQ   R11, DX
+	JNE    part
+	MOVQ   $0x00000040, R10
+
+part:
+	MOVQ AX, R11
+	SHRQ $0x01, R11
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(DI)
-	PREFETCHT0   4096(DI)(DX*1)
+	CMPQ R11, R10
+	JNE  within
+	ADDQ DX, R8
+	ADDQ DX, R9
+
+within:
+	PREFETCHT0   (R8)
+	ADDQ         $0x00000040, R8
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
 	VPMOVZXWD    (DI), Z12
 	VPSLLD       $0x10, Z12, Z12
 	VPMOVZXWD    (DI)(DX*1), Z13
@@ -10184,7 +10681,7 @@ loop:
 	ADDQ         $0x08, BX
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, DI
-	DECQ         R8
+	DECQ         R11
 	JNZ          loop
 
 rest:
@@ -10311,13 +10808,30 @@ TEXT ·gemmAVX512BF16r7p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11), Z13
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000020, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000040, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4096(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
 	VPMOVZXWD    (R8), Z14
 	VPSLLD       $0x10, Z14, Z14
 	VPMOVZXWD    (R8)(DX*1), Z15
@@ -10372,7 +10886,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -10512,13 +11026,30 @@ TEXT ·gemmAVX512BF16r8p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11)(R9*1), Z15
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000020, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000040, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4096(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
 	VPMOVZXWD    (R8), Z16
 	VPSLLD       $0x10, Z16, Z16
 	VPMOVZXWD    (R8)(DX*1), Z17
@@ -10579,7 +11110,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -10730,13 +11261,30 @@ TEXT ·gemmAVX512BF16r9p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R11)(R9*2), Z17
 
 started:
-	MOVQ AX, R9
-	SHRQ $0x01, R9
+	LEAQ   4096(R8), R9
+	LEAQ   4096(R8)(DX*1), R10
+	MOVQ   $-1, R11
+	IMUL3Q $0x00000020, AX, R12
+	CMPQ   R12, DX
+	JNE    part
+	MOVQ   $0x00000040, R11
+
+part:
+	MOVQ AX, R12
+	SHRQ $0x01, R12
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R8)
-	PREFETCHT0   4096(R8)(DX*1)
+	CMPQ R12, R11
+	JNE  within
+	ADDQ DX, R9
+	ADDQ DX, R10
+
+within:
+	PREFETCHT0   (R9)
+	ADDQ         $0x00000040, R9
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
 	VPMOVZXWD    (R8), Z18
 	VPSLLD       $0x10, Z18, Z18
 	VPMOVZXWD    (R8)(DX*1), Z19
@@ -10803,7 +11351,7 @@ loop:
 	ADDQ         $0x08, DI
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R8
-	DECQ         R9
+	DECQ         R12
 	JNZ          loop
 
 rest:
@@ -10967,13 +11515,30 @@ TEXT ·gemmAVX512BF16r10p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12), Z19
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000020, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000040, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4096(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
 	VPMOVZXWD    (R9), Z20
 	VPSLLD       $0x10, Z20, Z20
 	VPMOVZXWD    (R9)(DX*1), Z21
@@ -11047,7 +11612,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -11224,13 +11789,30 @@ TEXT ·gemmAVX512BF16r11p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12)(R10*1), Z21
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000020, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000040, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4096(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
 	VPMOVZXWD    (R9), Z22
 	VPSLLD       $0x10, Z22, Z22
 	VPMOVZXWD    (R9)(DX*1), Z23
@@ -11310,7 +11892,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -11498,13 +12080,30 @@ TEXT ·gemmAVX512BF16r12p2(SB), NOSPLIT, $0-65
 	VMOVUPS 64(R12)(R10*2), Z23
 
 started:
-	MOVQ AX, R10
-	SHRQ $0x01, R10
+	LEAQ   4096(R9), R10
+	LEAQ   4096(R9)(DX*1), R11
+	MOVQ   $-1, R12
+	IMUL3Q $0x00000020, AX, R13
+	CMPQ   R13, DX
+	JNE    part
+	MOVQ   $0x00000040, R12
+
+part:
+	MOVQ AX, R13
+	SHRQ $0x01, R13
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R9)
-	PREFETCHT0   4096(R9)(DX*1)
+	CMPQ R13, R12
+	JNE  within
+	ADDQ DX, R10
+	ADDQ DX, R11
+
+within:
+	PREFETCHT0   (R10)
+	ADDQ         $0x00000040, R10
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
 	VPMOVZXWD    (R9), Z24
 	VPSLLD       $0x10, Z24, Z24
 	VPMOVZXWD    (R9)(DX*1), Z25
@@ -11590,7 +12189,7 @@ loop:
 	ADDQ         $0x08, R8
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R9
-	DECQ         R10
+	DECQ         R13
 	JNZ          loop
 
 rest:
@@ -11791,13 +12390,30 @@ TEXT ·gemmAVX512BF16r13p2(SB), NOSPLIT, $8-65
 	VMOVUPS 64(R13), Z25
 
 started:
-	MOVQ AX, R11
-	SHRQ $0x01, R11
+	LEAQ   4096(R10), R11
+	LEAQ   4096(R10)(DX*1), R12
+	MOVQ   $-1, R13
+	IMUL3Q $0x00000020, AX, R14
+	CMPQ   R14, DX
+	JNE    part
+	MOVQ   $0x00000040, R13
+
+part:
+	MOVQ AX, R14
+	SHRQ $0x01, R14
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R10)
-	PREFETCHT0   4096(R10)(DX*1)
+	CMPQ R14, R13
+	JNE  within
+	ADDQ DX, R11
+	ADDQ DX, R12
+
+within:
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VPMOVZXWD    (R10), Z26
 	VPSLLD       $0x10, Z26, Z26
 	VPMOVZXWD    (R10)(DX*1), Z27
@@ -11890,7 +12506,7 @@ loop:
 	ADDQ         $0x08, R9
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R10
-	DECQ         R11
+	DECQ         R14
 	JNZ          loop
 
 rest:
@@ -12104,13 +12720,30 @@ TEXT ·gemmAVX512BF16r14p2(SB), NOSPLIT, $8-65
 	VMOVUPS 64(R13)(R11*1), Z27
 
 started:
-	MOVQ AX, R11
-	SHRQ $0x01, R11
+	LEAQ   4096(R10), R11
+	LEAQ   4096(R10)(DX*1), R12
+	MOVQ   $-1, R13
+	IMUL3Q $0x00000020, AX, R14
+	CMPQ   R14, DX
+	JNE    part
+	MOVQ   $0x00000040, R13
+
+part:
+	MOVQ AX, R14
+	SHRQ $0x01, R14
 	JZ   rest
 
 loop:
-	PREFETCHT0   4096(R10)
-	PREFETCHT0   4096(R10)(DX*1)
+	CMPQ R14, R13
+	JNE  within
+	ADDQ DX, R11
+	ADDQ DX, R12
+
+within:
+	PREFETCHT0   (R11)
+	ADDQ         $0x00000040, R11
+	PREFETCHT0   (R12)
+	ADDQ         $0x00000040, R12
 	VPMOVZXWD    (R10), Z28
 	VPSLLD       $0x10, Z28, Z28
 	VPMOVZXWD    (R10)(DX*1), Z29
@@ -12209,7 +12842,7 @@ loop:
 	ADDQ         $0x08, R9
 	ADDQ         $0x08, SI
 	ADDQ         $0x00000040, R10
-	DECQ         R11
+	DECQ         R14
 	JNZ          loop
 
 rest:

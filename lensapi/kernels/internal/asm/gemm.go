@@ -159,12 +159,13 @@ func (t tile) write(c *build.Context) {
 	sum := t.registers(c)
 	t.start(c, sum)
 
+	ahead := t.ahead(c, k, b, bs)
 	n := c.GP64()
 	c.MOVQ(k, n)
 	c.SHRQ(operand.Imm(uint64(map[int]int{2: 1, 4: 2}[t.unroll])), n)
 	c.JZ(operand.LabelRef("rest"))
 	c.Label("loop")
-	t.prefetch(c, b, bs)
+	ahead.turn(n)
 	for u := range t.unroll {
 		t.step(c, sum, a, lda, b, bs, u)
 	}
@@ -306,18 +307,62 @@ func (t tile) widened(c *build.Context, m operand.Mem) reg.VecVirtual {
 	return w
 }
 
-// prefetch asks for the weights of a later turn of the loop. Few rows need a weight so soon that the processor's own prefetching, of long
-// streams, is ahead of the code; asking besides made one row a quarter slower (Zen 4).
-func (t tile) prefetch(c *build.Context, b []reg.GPVirtual, bs reg.GPVirtual) {
+// prefetcher asks for the weights of later turns of the loop: of the same panels, and towards their end of the panels behind them, which
+// the next tile begins with.
+type prefetcher struct {
+	t        tile
+	c        *build.Context
+	at       []reg.GPVirtual // where the panels are read next
+	bs, rest reg.GPVirtual   // rest is how many turns are left when the panels end
+}
+
+const prefetchAhead = 4096 // bytes
+
+// ahead prepares a prefetcher. Few rows need a weight so soon that the processor's own prefetching, of long streams, is ahead of
+// the code; asking besides made one row a quarter slower (Zen 4).
+func (t tile) ahead(c *build.Context, k reg.GPVirtual, b []reg.GPVirtual, bs reg.GPVirtual) *prefetcher {
+	p := &prefetcher{t: t, c: c, bs: bs}
 	if t.rows <= 3 {
-		return
+		return p
 	}
-	const ahead = 4096
-	turn := t.unroll * t.bytes() * (panel / t.lanes())
-	for p := range t.panels {
-		for o := 0; o < turn; o += 64 {
-			c.PREFETCHT0(strided(b, bs, p, ahead+o))
+	for i := range t.panels {
+		at := c.GP64()
+		c.LEAQ(strided(b, bs, i, prefetchAhead), at)
+		p.at = append(p.at, at)
+	}
+	if t.panels != 2 {
+		return p
+	}
+	// The tile ends where its panels do if it has all their inputs.
+	p.rest = c.GP64()
+	c.MOVQ(operand.I32(-1), p.rest)
+	size := c.GP64()
+	c.IMUL3Q(operand.U32(uint32(t.bytes()*(panel/t.lanes()))), k, size)
+	c.CMPQ(size, bs)
+	c.JNE(operand.LabelRef("part"))
+	c.MOVQ(operand.U32(uint32(prefetchAhead/p.bytes())), p.rest)
+	c.Label("part")
+	return p
+}
+
+// bytes is what a turn reads of a panel.
+func (p *prefetcher) bytes() int { return p.t.unroll * p.t.bytes() * (panel / p.t.lanes()) }
+
+// turn writes the prefetches of one turn, n being left.
+func (p *prefetcher) turn(n reg.Register) {
+	if p.rest != nil {
+		p.c.CMPQ(n, p.rest)
+		p.c.JNE(operand.LabelRef("within"))
+		for _, at := range p.at {
+			p.c.ADDQ(p.bs, at)
 		}
+		p.c.Label("within")
+	}
+	for _, at := range p.at {
+		for o := 0; o < p.bytes(); o += 64 {
+			p.c.PREFETCHT0(operand.Mem{Base: at, Disp: o})
+		}
+		p.c.ADDQ(operand.U32(uint32(p.bytes())), at)
 	}
 }
 
