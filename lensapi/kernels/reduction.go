@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // moments are the sums over one tile of a row: of e^(z-top) and of its product with z - top.
@@ -16,9 +17,10 @@ type moments struct {
 // reducedRow is a row while it is reduced.
 type reducedRow struct {
 	top   []Hit
-	limit []float32 // logits of the tokens asked for
-	above []int     // how many tokens rank before those
-	total moments   // relative to the greatest logit
+	floor atomic.Uint32 // of top in float32 bits: a logit below is not among them; see part.reduce
+	limit []float32     // logits of the tokens asked for
+	above []int         // how many tokens rank before those
+	total moments       // relative to the greatest logit
 	lse   float64
 }
 
@@ -58,8 +60,12 @@ func newReduction(rows, per, n, top int) *reduction {
 	tiles := (n + tileCols - 1) / tileCols
 	m := lensPool.Get().(*lensMemory)
 	resize(&m.parts, rows*tiles)
-	return &reduction{per: per, n: n, top: min(top, n), tiles: tiles, rows: make([]reducedRow, rows), kept: make([][]float32, rows),
+	r := &reduction{per: per, n: n, top: min(top, n), tiles: tiles, rows: make([]reducedRow, rows), kept: make([][]float32, rows),
 		asked: make([][]int, rows/per), lensMemory: m}
+	for i := range r.rows {
+		r.rows[i].floor.Store(math.Float32bits(float32(math.Inf(-1))))
+	}
+	return r
 }
 
 // free gives the memory of a reduction back.
@@ -103,12 +109,14 @@ func (p *part) reduce(row, tile int, z []float32) {
 	m := &p.parts[row*p.tiles+tile]
 	m.top = greatest(z)
 	m.sum, m.dot = expMoments(p.e[:len(z)], z, float64(m.top))
-	top := p.top[row]
-	limit := float32(math.Inf(-1))
+	top, floor := p.top[row], &p.rows[row].floor
+	known := math.Float32frombits(floor.Load())
+	limit := math.Nextafter32(known, float32(math.Inf(-1))) // of equal ones that with the lowest id counts, and another part may have it
 	if len(top) == p.top0() {
-		if limit = top[len(top)-1].Logit; !(m.top > limit) {
-			return // tokens come in ascending order, so an equal one is behind
-		}
+		limit = max(limit, top[len(top)-1].Logit) // here tokens come in ascending order, so an equal one is behind
+	}
+	if !(m.top > limit) {
+		return
 	}
 	for i, word := range p.compareTo(z, limit) {
 		for ; word != 0; word &= word - 1 {
@@ -117,6 +125,9 @@ func (p *part) reduce(row, tile int, z []float32) {
 		}
 	}
 	p.top[row] = top
+	if len(top) == p.top0() && top[len(top)-1].Logit > known {
+		floor.Store(math.Float32bits(top[len(top)-1].Logit)) // one that is lower than another part's costs time only
+	}
 }
 
 // top0 is how many candidates are kept.
