@@ -153,7 +153,8 @@ func (m *Model) Conversations() ([]ConversationInfo, error) {
 	return out, nil
 }
 
-// Forget deletes a conversation of this model from the cache, with the residual rows that no other conversation shares.
+// Forget deletes a conversation of this model from the cache, with the residual rows that no other conversation shares. A Conversation that is open keeps what it has in
+// memory and answers NotFound when it is to go on: it does not write again what was to be forgotten.
 func (m *Model) Forget(id string) error {
 	kept, err := m.store.Conversation(id)
 	if err == nil && kept.Space() != m.space {

@@ -52,6 +52,30 @@ func grids(t *testing.T, c *lens.Conversation) string {
 }
 
 // What a chat shows must be what one pass over the same ids shows, to the bit: prefill and decode, first run and cache are one computation.
+// A chat whose conversation was forgotten can be looked at, and does not bring it back.
+func TestForgottenChatEnds(t *testing.T) {
+	m := load(t, lens.Embedded)
+	ctx := context.Background()
+	c, err := m.NewChat(lens.ChatOptions{ID: "gone", MaxTokens: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Say(ctx, "What is the capital of France?"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Forget("gone"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Say(ctx, "And its currency?")
+	wantError(t, err, lens.NotFound, "was forgotten")
+	if _, err := c.Click(2); err != nil {
+		t.Error(err)
+	}
+	if all, err := m.Conversations(); err != nil || len(all) != 0 {
+		t.Errorf("kept after all: %v, %v", all, err)
+	}
+}
+
 func TestChatEqualsOnePass(t *testing.T) {
 	c := capitals(t, load(t, lens.Embedded), lens.ChatOptions{})
 	fresh := must(must(reference())(t).LogitLensIDs(context.Background(), c.IDs(), lens.LensOptions{}))(t)

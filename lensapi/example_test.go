@@ -476,3 +476,47 @@ func ExamplePatchOptions_gradient() {
 	fmt.Printf("%d cells from one gradient, %d run exactly\n", s.Total, s.Checked.Cells)
 	// Output: 30 cells from one gradient, 12 run exactly
 }
+
+func ExampleConversation_Report() {
+	m, done := example()
+	defer done()
+	ctx := context.Background()
+	chat, err := m.NewChat(lens.ChatOptions{Sampling: lens.Sampling{Temperature: 0.8, Seed: 7}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	reply, err := chat.Say(ctx, "What is the capital of France?")
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := chat.Report(ctx, reply)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verdict, err := m.Verify(ctx, r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(verdict)
+	// Output: equal to the bit
+}
+
+func ExampleContrastAligned() {
+	m, done := example()
+	defer done()
+	ctx := context.Background()
+	a, err := m.LogitLens(ctx, "The capital of France is", lens.LensOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	b, err := m.LogitLens(ctx, "The capital of Italy is", lens.LensOptions{Mid: true}) // or the lens of another model
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := lens.ContrastAligned(a, b, lens.Entropy, lens.ByName)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(a.Rows), "rows and", len(b.Rows), "have", len(c.Rows), "in common")
+	// Output: 7 rows and 13 have 7 in common
+}

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
@@ -204,4 +206,56 @@ func TestContrast(t *testing.T) {
 	wantError(t, err, lens.Invalid, "set Stats")
 	_, err = lens.NewContrast(a, b, "soul")
 	wantError(t, err, lens.Invalid, "not known")
+}
+
+// Grids of different rows are aligned as asked, and say so.
+func TestContrastAligned(t *testing.T) {
+	m := load(t, lens.Embedded)
+	ctx := context.Background()
+	a, err := m.LogitLens(ctx, "The capital of France is", lens.LensOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.LogitLens(ctx, "The capital of Italy is", lens.LensOptions{Mid: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := *b // as a model of three layers would have
+	short.Rows, short.Cells = []string{"embed", "0_post", "1_post", "2_post"}, [][]lens.Cell{b.Cells[0], b.Cells[2], b.Cells[4], b.Cells[6]}
+	for _, c := range []struct {
+		a, b *lens.Grid
+		by   lens.Alignment
+		rows []string
+		pair [][2]int
+	}{
+		{a, b, lens.ByName, a.Rows, [][2]int{{0, 0}, {1, 2}, {6, 12}}},
+		{a, b, lens.ByDepth, a.Rows, [][2]int{{0, 0}, {3, 6}, {6, 12}}},
+		{a, &short, lens.ByDepth, []string{"embed", "1_post/0_post", "3_post/1_post", "5_post/2_post"}, [][2]int{{0, 0}, {2, 1}, {4, 2}, {6, 3}}},
+		{&short, a, lens.ByDepth, []string{"embed", "0_post/1_post", "1_post/3_post", "2_post/5_post"}, [][2]int{{0, 0}, {1, 2}, {3, 6}}},
+		{a, &short, lens.ByName, []string{"embed", "0_post", "1_post", "2_post"}, [][2]int{{0, 0}, {3, 3}}},
+	} {
+		got, err := lens.ContrastAligned(c.a, c.b, lens.Entropy, c.by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Rows, c.rows) {
+			t.Errorf("%s: rows %v, want %v", c.by, got.Rows, c.rows)
+		}
+		for _, p := range c.pair {
+			i := slices.Index(got.Rows, c.a.Rows[p[0]])
+			if i < 0 {
+				i = slices.Index(got.Rows, c.a.Rows[p[0]]+"/"+c.b.Rows[p[1]])
+			}
+			if i < 0 || got.Difference[i][3] != c.b.Cells[p[1]][3].Entropy-c.a.Cells[p[0]][3].Entropy {
+				t.Errorf("%s: %s is not compared with %s", c.by, c.a.Rows[p[0]], c.b.Rows[p[1]])
+			}
+		}
+		if text := got.String(); !strings.Contains(text, map[lens.Alignment]string{lens.ByName: "rows of one name", lens.ByDepth: "relative depth"}[c.by]) || got.MIMEBundle()["image/png"] == nil {
+			t.Errorf("%s does not say how rows are aligned: %s", c.by, text)
+		}
+	}
+	_, err = lens.NewContrast(a, b, lens.Entropy)
+	wantError(t, err, lens.Invalid, "aligned name or depth")
+	_, err = lens.ContrastAligned(a, b, lens.Entropy, "soul")
+	wantError(t, err, lens.Invalid, "alignment")
 }

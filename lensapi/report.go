@@ -16,14 +16,17 @@ import (
 
 // ReportRequest says what a report holds: everything that its numbers depend on besides model and tokenizer. Fields that its Kind does not use are refused.
 type ReportRequest struct {
-	Kind string `json:"kind"` // lens, track, attribution, attention or patch
+	Kind string `json:"kind"` // lens, track, attribution, attention, patch or chat
 	IDs  []int  `json:"ids"`  // exactly the ids fed; of patch: the clean prompt
 
-	Variant Variant `json:"variant,omitempty"` // of lens and track: raw, normed, scaled
-	Top     int     `json:"top,omitempty"`     // of lens
-	Stats   bool    `json:"stats,omitempty"`   // of lens, and of track for ranks
-	Mid     bool    `json:"mid,omitempty"`     // of lens and track
-	Tokens  []int   `json:"tokens,omitempty"`  // of track
+	Variant Variant `json:"variant,omitempty"` // of lens and track
+	// Translators is the digest of those of a tuned or jacobian lens, and Lens themselves: a report names them and does not hold them, so whoever verifies it sets Lens.
+	Translators string       `json:"translators,omitempty"`
+	Lens        *Translators `json:"-"`
+	Top         int          `json:"top,omitempty"`    // of lens
+	Stats       bool         `json:"stats,omitempty"`  // of lens, and of track for ranks
+	Mid         bool         `json:"mid,omitempty"`    // of lens and track
+	Tokens      []int        `json:"tokens,omitempty"` // of track
 
 	Target     *Target             `json:"target,omitempty"`     // of attribution and patch
 	Position   int                 `json:"position,omitempty"`   // of attribution and patch
@@ -36,6 +39,10 @@ type ReportRequest struct {
 	Site      string `json:"site,omitempty"`
 	ByHead    bool   `json:"by_head,omitempty"`
 	Noising   bool   `json:"noising,omitempty"`
+
+	Sampling  *Sampling `json:"sampling,omitempty"`   // of chat, whose IDs are all that was fed before the answer
+	MaxTokens int       `json:"max_tokens,omitempty"` // of chat
+	StopTexts []string  `json:"stop_texts,omitempty"` // of chat
 }
 
 // Report is a result with all that is needed to compute it again. Its numbers are exact: Verify demands equal bits.
@@ -58,6 +65,9 @@ const maxReport = 256 << 20
 
 // Report computes a result afresh and puts it into a report.
 func (m *Model) Report(ctx context.Context, req ReportRequest) (*Report, error) {
+	if req.Lens != nil && req.Translators == "" {
+		req.Translators = req.Lens.Digest
+	}
 	result, err := m.answerReport(ctx, req, m.name)
 	if err != nil {
 		return nil, err
@@ -79,7 +89,10 @@ func (m *Model) answerReport(ctx context.Context, req ReportRequest, name string
 	}
 	var v any
 	var err error
-	opt := LensOptions{Variant: req.Variant, Top: req.Top, Stats: req.Stats, Mid: req.Mid}
+	opt := LensOptions{Variant: req.Variant, Translators: req.Lens, Top: req.Top, Stats: req.Stats, Mid: req.Mid}
+	if req.Lens != nil && req.Lens.Digest != req.Translators {
+		return nil, invalidf("the report is of translators %.12s, and these are %.12s", req.Translators, req.Lens.Digest)
+	}
 	switch req.Kind {
 	case "lens":
 		if err := opt.check(); err != nil {
@@ -107,11 +120,15 @@ func (m *Model) answerReport(ctx context.Context, req ReportRequest, name string
 		v, err = m.AttentionIDs(ctx, req.IDs, AttentionOptions{Layers: req.Layers, Weighted: req.Weighted})
 	case "patch":
 		v, err = m.PatchIDs(ctx, req.IDs, req.Corrupted, *req.Target, PatchOptions{Position: req.Position, Site: req.Site, ByHead: req.ByHead, Noising: req.Noising, Layers: req.Layers})
+	case "chat":
+		v, err = m.answerAgain(ctx, req)
 	}
 	if err != nil {
 		return nil, err
 	}
 	switch v := v.(type) {
+	case *answered:
+		v.Model = name
 	case *Grid:
 		v.Model = name
 	case *Tracks:
@@ -146,14 +163,15 @@ func (m *Model) freshTrack(ctx context.Context, ids, tokens []int, opt LensOptio
 // check refuses a request that asks for what its kind does not have.
 func (req *ReportRequest) check() error {
 	used := map[string][]string{
-		"lens":        {"variant", "top", "stats", "mid"},
-		"track":       {"variant", "stats", "mid", "tokens"},
+		"lens":        {"variant", "translators", "top", "stats", "mid"},
+		"track":       {"variant", "translators", "stats", "mid", "tokens"},
 		"attribution": {"target", "position", "convention"},
 		"attention":   {"layers", "weighted"},
 		"patch":       {"target", "position", "corrupted", "site", "by_head", "noising", "layers"},
+		"chat":        {"sampling", "max_tokens", "stop_texts"},
 	}[req.Kind]
 	if used == nil {
-		return invalidf("report of %q: use lens, track, attribution, attention or patch", req.Kind)
+		return invalidf("report of %q: use lens, track, attribution, attention, patch or chat", req.Kind)
 	}
 	if (req.Kind == "attribution" || req.Kind == "patch") && req.Target == nil {
 		return invalidf("a report of %s needs a target", req.Kind)
@@ -161,8 +179,11 @@ func (req *ReportRequest) check() error {
 	if req.Kind == "track" && len(req.Tokens) == 0 {
 		return invalidf("a report of tracks needs tokens")
 	}
-	if req.Variant == Tuned || req.Variant == Jacobian {
-		return invalidf("a report of the %s lens would depend on translators, which it does not hold: use %s, %s or %s", req.Variant, Normed, Raw, Scaled)
+	if req.Kind == "chat" && (req.Sampling == nil || req.MaxTokens < 1) {
+		return invalidf("a report of an answer needs its sampling and max_tokens of 1 at least")
+	}
+	if translated := req.Variant == Tuned || req.Variant == Jacobian; translated != (req.Translators != "") {
+		return invalidf("a report of the %s lens names its translators, and one of another has none: set Lens", req.Variant)
 	}
 	b, err := json.Marshal(req)
 	if err != nil {

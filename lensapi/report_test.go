@@ -70,6 +70,7 @@ func TestReportsRefuse(t *testing.T) {
 		"needs a target":  {Kind: "patch", IDs: []int{1}},
 		"needs tokens":    {Kind: "track", IDs: []int{1}},
 		"translators":     {Kind: "lens", IDs: []int{1}, Variant: lens.Tuned},
+		"its sampling":    {Kind: "chat", IDs: []int{1}},
 		"prompt is empty": {Kind: "lens"},
 	} {
 		_, err := m.Report(ctx, req)
@@ -85,6 +86,91 @@ func TestReportsRefuse(t *testing.T) {
 	wantError(t, err, lens.Invalid, "format 0")
 	_, err = lens.ReadReport(strings.NewReader("soul"))
 	wantError(t, err, lens.Invalid, "not a report")
+}
+
+// An answer is reported with its seed, and comes out again.
+func TestAnswerReports(t *testing.T) {
+	m, again := load(t, lens.Embedded), load(t, lens.Embedded)
+	ctx := context.Background()
+	c, err := m.NewChat(lens.ChatOptions{Sampling: lens.Sampling{Temperature: 1, TopK: 40, Seed: 7}, MaxTokens: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"What is the capital of France?", "And its currency?"} {
+		reply, err := c.Say(ctx, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Report(ctx, reply)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := r.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		read, err := lens.ReadReport(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := again.Verify(ctx, read); err != nil || !v.Equal {
+			t.Errorf("%v, %v", v, err)
+		}
+		grid, err := c.Grid(reply.Start-1, reply.End)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var result struct {
+			IDs     []int
+			Logprob []float64
+			Stop    lens.Stop
+		}
+		if err := json.Unmarshal(r.Result, &result); err != nil || !equal(result.IDs, grid.IDs[1:]) || result.Stop != reply.Stop {
+			t.Fatalf("%+v, %v; the conversation has %v", result, err, grid.IDs[1:])
+		}
+		for i, p := range result.Logprob {
+			if next := grid.Cells[len(grid.Rows)-1][i].Next; next.Logprob != p {
+				t.Errorf("token %d of the answer: log-probability %v, the lens has %v", i, p, next.Logprob)
+			}
+		}
+	}
+	_, err = c.Report(ctx, &lens.Reply{Start: 1, End: 3})
+	wantError(t, err, lens.NotFound, "no complete answer")
+}
+
+// A report of a tuned lens names its translators, and is verified with them alone.
+func TestTunedReports(t *testing.T) {
+	m := tiny(t, "gpt2")
+	ctx := context.Background()
+	tr, err := m.LoadTranslators(translatorFile(t, m, lens.Tuned, m.HeadDigest(), false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := m.LoadTranslators(translatorFile(t, m, lens.Jacobian, m.HeadDigest(), false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Report(ctx, lens.ReportRequest{Kind: "lens", IDs: []int{1, 2, 3}, Variant: lens.Tuned, Lens: tr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	read, err := lens.ReadReport(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Verify(ctx, read)
+	wantError(t, err, lens.Invalid, "translators")
+	read.Request.Lens = other
+	_, err = m.Verify(ctx, read)
+	wantError(t, err, lens.Invalid, "the report is of translators")
+	read.Request.Lens = tr
+	if v, err := m.Verify(ctx, read); err != nil || !v.Equal {
+		t.Errorf("%v, %v", v, err)
+	}
 }
 
 func FuzzReport(f *testing.F) {

@@ -53,7 +53,8 @@ func (c *Conversation) SayEach(ctx context.Context, text string, each func(Token
 }
 
 // Complete feeds prompt as it is, without a chat template, and lets the model go on. A BOS is put before the prompt where the checkpoint's own tokenizer does.
-// When it is interrupted, it returns the conversation as far as it went beside the error.
+// When it is interrupted, it returns the conversation as far as it went beside the error. NewText and Respond do the same with a Reply, which says whether the answer came
+// from the cache, and token by token.
 func (m *Model) Complete(ctx context.Context, prompt string, opt ChatOptions) (*Conversation, error) {
 	c, err := m.NewText(opt)
 	if err != nil {
@@ -225,6 +226,8 @@ func (c *Conversation) answer(ctx context.Context, given message, a Answering) (
 	switch {
 	case err != nil && err == fromEach:
 		return nil, err
+	case isNotFound(err): // what is to be forgotten is not written down again
+		return nil, notFoundf("conversation %q was forgotten: its tokens can still be looked at here, but not gone on with; begin another", c.ID())
 	case err != nil:
 		return nil, wrap(Unavailable, err, "the answer")
 	}

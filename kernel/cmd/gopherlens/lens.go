@@ -120,7 +120,7 @@ func (c *lensCmd) files(e *env, m *lens.Model, g *lens.Grid, opt lens.LensOption
 		path  path
 		write func(io.Writer) error
 	}{{c.HTML, g.HTML}, {c.CSV, g.CSV}, {c.NPZ, g.NPZ}, {c.Parquet, g.Parquet}, {c.Kit, kit}, {c.Report, func(w io.Writer) error {
-		return report(e, m, lens.ReportRequest{Kind: "lens", IDs: g.IDs, Variant: lens.Variant(c.Variant), Top: c.Top, Stats: c.Stats, Mid: c.Mid}, w)
+		return report(e, m, lens.ReportRequest{Kind: "lens", IDs: g.IDs, Variant: lens.Variant(c.Variant), Lens: opt.Translators, Top: c.Top, Stats: c.Stats, Mid: c.Mid}, w)
 	}}} {
 		if f.path == "" {
 			continue
@@ -158,8 +158,9 @@ func writeTo(path path, write func(io.Writer) error) error {
 }
 
 type verifyCmd struct {
-	File  path    `arg:"" help:"Report, as --report writes it."`
-	Model *string `help:"Model that it was made with: teach (embedded), or a folder. Default: the report's, if it is the embedded one." placeholder:"NAME|DIR"`
+	File   path    `arg:"" help:"Report, as --report writes it."`
+	Transl *path   `name:"translators" help:"Translators of a tuned or jacobian lens, which the report names." placeholder:"FILE"`
+	Model  *string `help:"Model that it was made with: teach (embedded), or a folder. Default: the report's, if it is the embedded one." placeholder:"NAME|DIR"`
 }
 
 func (c *verifyCmd) Run(e *env) error {
@@ -183,6 +184,11 @@ func (c *verifyCmd) Run(e *env) error {
 		return usage(err)
 	}
 	defer m.Close()
+	if c.Transl != nil {
+		if r.Request.Lens, err = m.LoadTranslators(string(*c.Transl)); err != nil {
+			return usage(err)
+		}
+	}
 	v, err := m.Verify(e.ctx, r)
 	if err != nil {
 		return usage(err)

@@ -360,6 +360,13 @@ func TestFitAndTunedLens(t *testing.T) {
 	if code, _, errs := gopherlens(t, "fit", "--text", text, "--out", out, "--steps", "3", "--batch", "8"); code != exitOK {
 		t.Fatalf("status %d\n%s", code, errs)
 	}
+	report := filepath.Join(t.TempDir(), "tuned.json")
+	if code, _, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--variant", "tuned", "--translators", out, "--report", report); code != exitOK {
+		t.Errorf("status %d\n%s", code, errs)
+	}
+	if code, text, errs := gopherlens(t, "verify", report, "--translators", out); code != exitOK || !strings.HasPrefix(text, "equal to the bit") {
+		t.Errorf("status %d\n%s%s", code, text, errs)
+	}
 	code, table, errs := gopherlens(t, "lens", "--prompt", "The capital of France is", "--variant", "tuned", "--translators", out)
 	if code != exitOK || !strings.Contains(table, "lens tuned") || !strings.Contains(table, "translators ") {
 		t.Errorf("status %d\n%s%s", code, table, errs)

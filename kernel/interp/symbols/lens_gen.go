@@ -73,6 +73,7 @@ func init() {
 			},
 			Interfaces: map[string]reflect.Type{},
 			NamedTypes: map[string]reflect.Type{
+				"Alignment":          reflect.TypeOf((*q.Alignment)(nil)).Elem(),
 				"Answering":          reflect.TypeOf((*q.Answering)(nil)).Elem(),
 				"Attention":          reflect.TypeOf((*q.Attention)(nil)).Elem(),
 				"AttentionOptions":   reflect.TypeOf((*q.AttentionOptions)(nil)).Elem(),
@@ -138,6 +139,7 @@ func init() {
 			Vars: map[string]reflect.Value{},
 			Funcs: map[string]reflect.Value{
 				"CacheDir":         reflect.ValueOf(q.CacheDir),
+				"ContrastAligned":  reflect.ValueOf(q.ContrastAligned),
 				"DifferenceOf":     reflect.ValueOf(q.DifferenceOf),
 				"Estimate":         reflect.ValueOf(q.Estimate),
 				"Load":             reflect.ValueOf(q.Load),
@@ -157,6 +159,8 @@ func init() {
 				"BOSAuto":           {Typ: reflect.TypeOf(q.BOSAuto), Value: constant.MakeString("auto")},
 				"BOSNo":             {Typ: reflect.TypeOf(q.BOSNo), Value: constant.MakeString("no")},
 				"BOSYes":            {Typ: reflect.TypeOf(q.BOSYes), Value: constant.MakeString("yes")},
+				"ByDepth":           {Typ: reflect.TypeOf(q.ByDepth), Value: constant.MakeString("depth")},
+				"ByName":            {Typ: reflect.TypeOf(q.ByName), Value: constant.MakeString("name")},
 				"CrossEntropy":      {Typ: reflect.TypeOf(q.CrossEntropy), Value: constant.MakeString("cross_entropy")},
 				"Entropy":           {Typ: reflect.TypeOf(q.Entropy), Value: constant.MakeString("entropy")},
 				"Fresh":             {Typ: reflect.TypeOf(q.Fresh), Value: constant.MakeString("fresh")},
@@ -177,6 +181,7 @@ func init() {
 				"Raw":               {Typ: reflect.TypeOf(q.Raw), Value: constant.MakeString("raw")},
 				"Replace":           {Typ: reflect.TypeOf(q.Replace), Value: constant.MakeString("replace")},
 				"Resample":          {Typ: reflect.TypeOf(q.Resample), Value: constant.MakeString("resample")},
+				"SameRows":          {Typ: reflect.TypeOf(q.SameRows), Value: constant.MakeString("same")},
 				"Scaled":            {Typ: reflect.TypeOf(q.Scaled), Value: constant.MakeString("scaled")},
 				"StopContext":       {Typ: reflect.TypeOf(q.StopContext), Value: constant.MakeString("context")},
 				"StopEnd":           {Typ: reflect.TypeOf(q.StopEnd), Value: constant.MakeString("end")},
