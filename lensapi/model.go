@@ -223,6 +223,9 @@ func (m *Model) Encode(text string) ([]int, error) {
 // Decode returns the text of ids, special tokens left out.
 func (m *Model) Decode(ids []int) string { return m.tok.Decode(ids) }
 
+// TokenText is a token's text, as Token.Text gives it.
+func (m *Model) TokenText(id int) string { return m.token(id).Text() }
+
 func (m *Model) token(id int) Token { return Token{ID: id, Bytes: m.tok.Bytes(id)} }
 
 func (m *Model) glyphs(id int) string { return m.token(id).Glyphs() }

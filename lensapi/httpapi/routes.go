@@ -18,9 +18,21 @@ func (s *Server) routes() {
 
 	click := s.op("click", http.MethodGet, "/api/activations/{conversation_id}/{token_position}", "A token and its layers", "Lens")
 	streams(s, &click, Click{}, "token, layer, done or error")
-	files(&click)
+	files(&click, "application/octet-stream")
 	huma.Register(s.api, click, s.click)
 	huma.Register(s.api, s.op("clickRange", http.MethodGet, "/api/activations/{conversation_id}", "Consecutive tokens and their layers", "Lens"), s.clickRange)
+
+	huma.Register(s.api, s.op("heatmap", http.MethodGet, "/api/heatmap/{conversation_id}", "One statistic of every row and position", "Lens"), s.heatmap)
+	huma.Register(s.api, s.op("track", http.MethodPost, "/api/track", "Follow tokens through all rows and positions", "Lens"), s.track)
+	huma.Register(s.api, s.op("contrast", http.MethodPost, "/api/contrast", "The difference of two conversations or prompts", "Lens"), s.contrast)
+	huma.Register(s.api, s.op("search", http.MethodPost, "/api/search", "Search all that the cache holds for a model", "Lens"), s.search)
+	export := s.op("export", http.MethodGet, "/api/export/{conversation_id}", "A conversation's lens as a file", "Lens")
+	files(&export, "application/json", "text/csv", "application/octet-stream", "text/html", "image/png", "image/svg+xml")
+	huma.Register(s.api, export, s.export)
+	huma.Register(s.api, s.op("attention", http.MethodGet, "/api/attention/{conversation_id}/{layer}", "Where the heads of a layer look", "Inside"), s.attention)
+	patch := s.op("patch", http.MethodPost, "/api/patch", "Patch activations of one prompt into another", "Inside")
+	streams(s, &patch, PatchReply{}, "queued, progress, done or error")
+	huma.Register(s.api, patch, s.patch)
 
 	huma.Register(s.api, s.op("listConversations", http.MethodGet, "/api/conversations", "The conversations that are kept", "Conversations"), s.conversations)
 	huma.Register(s.api, s.op("getConversation", http.MethodGet, "/api/conversations/{conversation_id}", "A conversation with all its tokens", "Conversations"), s.conversation)
@@ -60,8 +72,17 @@ func streams(s *Server, op *huma.Operation, v any, events string) {
 }
 
 // files says that an answer may be a file.
-func files(op *huma.Operation) {
-	op.Responses["200"].Content["application/octet-stream"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
+func files(op *huma.Operation, types ...string) {
+	if op.Responses["200"] == nil {
+		op.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{}}
+	}
+	for _, t := range types {
+		schema := &huma.Schema{Type: huma.TypeString, Format: "binary"}
+		if t == "application/json" {
+			schema = &huma.Schema{Description: "as lensapi/API.md documents it"}
+		}
+		op.Responses["200"].Content[t] = &huma.MediaType{Schema: schema}
+	}
 }
 
 // methods are those that an address might know.

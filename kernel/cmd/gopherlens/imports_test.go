@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"lensapi/forward":              {"lensapi/model"},
 	"lensapi/lenstest":             {"lensapi/model", "lensapi/weights", "lensapi/tokenizer"},
 	"lensapi":                      {"cache", "plots", "lensapi/forward", "lensapi/model", "lensapi/teach", "lensapi/tokenizer", "lensapi/weights"},
-	"lensapi/httpapi":              {"cache", "lensapi", "lensapi/forward"},
+	"lensapi/httpapi":              {"cache", "plots", "lensapi", "lensapi/forward"},
 	"kernel/wire":                  {},
 	"kernel":                       {"kernel/wire"},
 	"kernel/client":                {"kernel/wire"},
