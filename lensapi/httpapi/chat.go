@@ -315,13 +315,27 @@ func (t *turn) head(codec string) Head {
 	return Head{t.ID(), t.m.Name(), t.m.Digest(), string(t.opt.Variant), codec}
 }
 
+// respond lets the model answer, by turns with other runs.
+func (t *turn) respond(ctx context.Context) (*lens.Reply, error) {
+	defer t.run.leave()
+	told := t.ans.Each
+	t.ans.Each = func(tok lens.Token) error {
+		if told != nil {
+			if err := told(tok); err != nil {
+				return err
+			}
+		}
+		return t.run.yield(ctx)
+	}
+	return t.Respond(ctx, t.say, t.ans)
+}
+
 // whole answers in one piece.
 func (t *turn) whole(ctx context.Context) (*ChatReply, error) {
-	reply, err := t.Respond(ctx, t.say, t.ans)
+	reply, err := t.respond(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t.run.leave()
 	conv, err := conversationOf(t.talk)
 	if err != nil {
 		return nil, err
@@ -337,12 +351,8 @@ func (t *turn) whole(ctx context.Context) (*ChatReply, error) {
 	return &ChatReply{*conv, string(t.opt.Variant), g.Codec, reply.Text, reply.Start, reply.End, string(reply.Stop), reply.Replayed}, nil
 }
 
-// stream answers as it comes. The model writes while what it wrote is sent: a token is in the cache before anybody is told of it, so what a slow reader has not
-// taken yet is read from there, and costs no memory.
+// stream answers as it comes.
 func (t *turn) stream(ctx context.Context, x *wire) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	first := t.Len()
 	rows := t.m.Rows()
 	if t.rows != nil {
 		var some []string
@@ -351,9 +361,22 @@ func (t *turn) stream(ctx context.Context, x *wire) error {
 		}
 		rows = some
 	}
-	if err := x.send("start", ChatStart{t.head(""), rows, first}); err != nil {
+	if err := x.send("start", ChatStart{t.head(""), rows, t.Len()}); err != nil {
 		return err
 	}
+	reply, err := t.follow(ctx, func(from, to int) error { return t.send(ctx, x, from, to) })
+	if err != nil {
+		return err
+	}
+	return x.send("done", ChatDone{t.ID(), t.m.Name(), t.Created(), t.Len(), reply.Text, reply.Start, reply.End, string(reply.Stop), reply.Replayed})
+}
+
+// follow lets the model answer, and calls each with the positions that are new, while it goes on: a token is in the cache before anybody is told of it, so what
+// a slow reader has not taken yet is read from there, and costs no memory. An error of each ends the answer.
+func (t *turn) follow(ctx context.Context, each func(from, to int) error) (*lens.Reply, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	at := t.Len()
 	var upto atomic.Int64
 	more, ended := make(chan struct{}, 1), make(chan error, 1)
 	t.ans.Each = func(lens.Token) error {
@@ -371,12 +394,10 @@ func (t *turn) stream(ctx context.Context, x *wire) error {
 			if p := recover(); p != nil {
 				err = panicked(p)
 			}
-			t.run.leave()
 			ended <- err
 		}()
-		reply, err = t.Respond(ctx, t.say, t.ans)
+		reply, err = t.respond(ctx)
 	}()
-	at := first
 	for done := false; !done; {
 		var err error
 		select {
@@ -385,7 +406,7 @@ func (t *turn) stream(ctx context.Context, x *wire) error {
 			done = true
 		}
 		if to := int(upto.Load()); err == nil && at < to {
-			if err = t.send(ctx, x, at, to); err == nil {
+			if err = each(at, to); err == nil {
 				at = to
 			}
 		}
@@ -394,10 +415,10 @@ func (t *turn) stream(ctx context.Context, x *wire) error {
 			if !done {
 				<-ended
 			}
-			return err
+			return nil, err
 		}
 	}
-	return x.send("done", ChatDone{t.ID(), t.m.Name(), t.Created(), t.Len(), reply.Text, reply.Start, reply.End, string(reply.Stop), reply.Replayed})
+	return reply, nil
 }
 
 // send sends the tokens at positions from to to-1, those of the answer with their layers.

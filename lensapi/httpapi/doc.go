@@ -13,8 +13,8 @@
 //
 // # Limits
 //
-// Forward passes run a few at a time (Options.Slots), some more wait and are told their place, the rest are refused with 429 and Retry-After. Clicks and other
-// reads of the normed lens run no model and never wait. Bodies, tokens, positions per request and all times are bounded.
+// Runs are let through a few at a time (Options.Slots), some more wait and are told their place, the rest are refused with 429 and Retry-After. Those at work
+// take turns, token by token, and leave a processor free: clicks and other reads of the normed lens run no model and wait for nobody. Bodies, tokens, positions per request and all times are bounded.
 //
 // # Safety
 //

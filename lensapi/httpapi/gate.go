@@ -2,14 +2,17 @@ package httpapi
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 )
 
-// gate lets a number of runs through at a time; some more wait their turn, the rest are refused.
+// gate lets a number of runs through at a time; some more wait, the rest are refused. Those that were let through compute by turns, token by token, and leave a
+// processor to the readers: with as many at work as there are processors, a click would wait for each of them.
 type gate struct {
 	slots, room int
+	compute     chan struct{} // holds one for each that computes
 
 	mu      sync.Mutex
 	running int
@@ -18,9 +21,14 @@ type gate struct {
 	refused int64
 }
 
+func newGate(slots, room int) *gate {
+	return &gate{slots: slots, room: room, compute: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+}
+
 // ticket is a place in the queue, or the right to run.
 type ticket struct {
 	g     *gate
+	holds bool          // a place in compute; of the goroutine that runs
 	turn  chan struct{} // closed when it may run
 	moved chan int      // the latest place in the queue, from 1
 	start time.Time
@@ -56,6 +64,41 @@ func (t *ticket) begin() {
 
 // wait returns when the run may begin; told, if not nil, hears each place in the queue until then. A ticket that gave up has been left.
 func (t *ticket) wait(ctx context.Context, told func(place int) error) error {
+	if err := t.queue(ctx, told); err != nil {
+		return err
+	}
+	if err := t.take(ctx); err != nil {
+		t.leave()
+		return err
+	}
+	return nil
+}
+
+func (t *ticket) take(ctx context.Context) error {
+	select {
+	case t.g.compute <- struct{}{}:
+		t.holds = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *ticket) give() {
+	if t.holds {
+		t.holds = false
+		<-t.g.compute
+	}
+}
+
+// yield lets those compute that wait to, in the order in which they came.
+func (t *ticket) yield(ctx context.Context) error {
+	t.give()
+	return t.take(ctx)
+}
+
+// queue waits for a slot.
+func (t *ticket) queue(ctx context.Context, told func(place int) error) error {
 	for {
 		select { // who may run does not hear that it waited
 		case <-t.turn:
@@ -83,6 +126,7 @@ func (t *ticket) wait(ctx context.Context, told func(place int) error) error {
 // leave ends the run, or gives the place in the queue up. It may be called again.
 func (t *ticket) leave() {
 	t.once.Do(func() {
+		t.give()
 		g := t.g
 		g.mu.Lock()
 		defer g.mu.Unlock()

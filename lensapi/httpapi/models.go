@@ -163,9 +163,16 @@ func (ms models) inOrder() []*modelEntry {
 	return out
 }
 
+// close waits for loads in progress, so that nothing is opened behind its back.
 func (ms models) close() error {
 	var errs []error
 	for _, e := range ms {
+		e.mu.Lock()
+		wait := e.loading
+		e.mu.Unlock()
+		if wait != nil {
+			<-wait
+		}
 		if m := e.loaded(); m != nil {
 			errs = append(errs, m.Close())
 		}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -88,6 +87,7 @@ func (s *Server) patch(ctx context.Context, in *patchInput) (*huma.StreamRespons
 		if err := run.wait(ctx, nil); err != nil {
 			return nil, fail(err)
 		}
+		opt.Progress = func(int, int, time.Duration) { _ = run.yield(ctx) } // a context that ended ends the sweep by itself
 		out, err := sweep(ctx, m, req, target, opt)
 		if err != nil {
 			return nil, fail(err)
@@ -101,11 +101,9 @@ func (s *Server) patch(ctx context.Context, in *patchInput) (*huma.StreamRespons
 		if err := run.wait(ctx, func(place int) error { return x.send("queued", Queued{place}) }); err != nil {
 			return err
 		}
-		var mu sync.Mutex // a sweep may report from several goroutines
 		var told time.Time
 		opt.Progress = func(done, total int, left time.Duration) {
-			mu.Lock()
-			defer mu.Unlock()
+			_ = run.yield(ctx)
 			if now := time.Now(); done == total || now.Sub(told) > 50*time.Millisecond {
 				told = now
 				if err := x.send("progress", PatchProgress{done, total, left.Seconds() * 1e3}); err != nil {

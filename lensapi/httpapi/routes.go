@@ -43,6 +43,12 @@ func (s *Server) routes() {
 	huma.Register(s.api, s.op("getModel", http.MethodGet, "/api/models/{name}", "A model, which is loaded", "Models"), s.getModel)
 	huma.Register(s.api, s.op("examples", http.MethodGet, "/api/examples", "Things to say to a model, and what to look for", "Models"), s.examples)
 
+	completions := s.op("completions", http.MethodPost, "/v1/chat/completions", "Chat, in the form of OpenAI's clients", "OpenAI")
+	streams(s, &completions, Completion{}, "chunks, then [DONE]")
+	delete(completions.Responses["200"].Content, "application/x-ndjson")
+	huma.Register(s.api, completions, s.completions)
+	huma.Register(s.api, s.op("servedModels", http.MethodGet, "/v1/models", "The models, in that form", "OpenAI"), s.servedModels)
+
 	s.mux.HandleFunc("GET /api/openapi.json", s.openAPI)
 	s.mux.HandleFunc("GET /api/docs", s.docs)
 	s.mux.HandleFunc("GET /api/docs.css", docsCSS)

@@ -24,7 +24,7 @@ type Options struct {
 	Token string   // demanded of every request but /healthz; "": none is needed
 	Hosts []string // names of this server besides localhost and loopback addresses; "*" for any name or address, with a Token
 
-	Slots    int           // forward passes at a time; default 4
+	Slots    int           // runs at a time, which compute by turns; default 4
 	Queue    int           // that wait for a slot; default 32
 	MaxBody  int64         // bytes of a request; default 1 MiB
 	Patience time.Duration // how long answers may go on after Serve was told to end; default 10 s
@@ -65,7 +65,7 @@ func New(opt Options) (*Server, error) {
 	if opt.Slots < 1 || opt.Queue < 0 || opt.MaxBody < 1 {
 		return nil, fmt.Errorf("slots %d, queue %d, max body %d: give at least 1, 0 and 1", opt.Slots, opt.Queue, opt.MaxBody)
 	}
-	s := &Server{opt: opt, talks: talks{open: map[string]*openTalk{}}, gate: &gate{slots: opt.Slots, room: opt.Queue}, mux: http.NewServeMux(), begun: time.Now()}
+	s := &Server{opt: opt, talks: talks{open: map[string]*openTalk{}}, gate: newGate(opt.Slots, opt.Queue), mux: http.NewServeMux(), begun: time.Now()}
 	for _, src := range opt.Models {
 		if !sourceName.MatchString(src.Name) {
 			return nil, fmt.Errorf("model name %q: use up to 64 letters, digits and . _ -, not beginning with a dot", src.Name)

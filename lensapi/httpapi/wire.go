@@ -18,6 +18,7 @@ const (
 	whole  form = iota // one JSON value
 	events             // server-sent events
 	lines              // NDJSON: one object {"event", "data"} per line
+	bare               // server-sent events without names, as OpenAI's clients read them
 )
 
 // formOf is what Accept asks for: a stream only when it is named.
@@ -55,10 +56,10 @@ func newWire(w http.ResponseWriter, f form) *wire {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // proxies would otherwise collect tokens
-	if f == events {
-		h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	} else {
+	if f == lines {
 		h.Set("Content-Type", "application/x-ndjson")
+	} else {
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	}
 	w.WriteHeader(http.StatusOK)
 	x := &wire{w: w, c: http.NewResponseController(w), form: f}
@@ -69,8 +70,11 @@ func newWire(w http.ResponseWriter, f form) *wire {
 
 // put adds an event to what the next flush sends.
 func (x *wire) put(name string, data any) error {
-	if x.form == events {
-		x.buf.WriteString("event: " + name + "\ndata: ")
+	if x.form != lines {
+		if x.form == events {
+			x.buf.WriteString("event: " + name + "\n")
+		}
+		x.buf.WriteString("data: ")
 		if err := x.enc.Encode(data); err != nil { // ends its line
 			return err
 		}
@@ -102,6 +106,12 @@ func (x *wire) flush() error {
 		return err
 	}
 	return x.c.Flush()
+}
+
+// text sends what is no event.
+func (x *wire) text(s string) error {
+	x.buf.WriteString(s)
+	return x.flush()
 }
 
 // send is put and flush.

@@ -23,7 +23,7 @@ type serveCmd struct {
 	Transl  []path   `name:"translators" help:"Translators of a tuned or jacobian lens of the first model. May be given again." placeholder:"FILE" sep:"none"`
 	Token   string   `help:"Demand this token (default: none on loopback, else one is made and printed)." placeholder:"TEXT" env:"GOPHERLENS_TOKEN"`
 	Host    []string `help:"Further name of this server that a request may ask for. May be given again." placeholder:"NAME" sep:"none"`
-	Runs    int      `default:"4" help:"Forward passes at a time."`
+	Runs    int      `default:"4" help:"Runs of models at a time, which compute by turns."`
 	Queue   int      `default:"32" help:"Runs that may wait for their turn; more are refused."`
 }
 

@@ -1,0 +1,10 @@
+package httpapi
+
+// Occupy takes a slot until release, as a run does that takes as long as a test needs.
+func (s *Server) Occupy() (release func()) {
+	t, err := s.gate.enter()
+	if err != nil {
+		panic(err)
+	}
+	return t.leave
+}
