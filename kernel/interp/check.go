@@ -373,8 +373,14 @@ func shownTypes(u *unit) (shows bool, out []types.Type) {
 			continue
 		}
 		call, ok := es.X.(*ast.CallExpr)
-		if !ok || len(call.Args) != 1 {
+		if !ok || len(call.Args) == 0 {
 			continue
+		}
+		if len(call.Args) > 1 {
+			for _, a := range call.Args {
+				out = append(out, u.info.TypeOf(a))
+			}
+			return true, out
 		}
 		if c, ok := call.Args[0].(*ast.CallExpr); ok {
 			if sel, ok := c.Fun.(*ast.SelectorExpr); ok {

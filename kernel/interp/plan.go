@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -75,10 +76,12 @@ func planCell(file string, src string, seq int) (*plan, []syntaxError) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	for _, it := range items {
-		if err := p.add(it, seq); err != nil {
-			errs = append(errs, err...)
+	for i, it := range items {
+		err := p.add(it, seq)
+		if err != nil && i == len(items)-1 && p.addList(it) {
+			err = nil
 		}
+		errs = append(errs, err...)
 	}
 	return p, errs
 }
@@ -412,6 +415,51 @@ func (p *plan) addStmt(it item) []syntaxError {
 		p.stmts = append(p.stmts, s)
 	}
 	return nil
+}
+
+// addList takes an item that is a list of expressions, which is no statement
+// of Go: at the end of a cell it shows them all.
+func (p *plan) addList(it item) bool {
+	it.src = withoutTrailer(it.src)
+	q, errs := parseItem(p.file, it, "package p;var _ = list(", ")", 0)
+	if errs != nil {
+		return false
+	}
+	call, ok := q.file.Decls[0].(*ast.GenDecl).Specs[0].(*ast.ValueSpec).Values[0].(*ast.CallExpr)
+	if !ok || len(call.Args) < 2 || call.Ellipsis.IsValid() || q.off(call.Rparen) < len(it.src) {
+		return false
+	}
+	s := stmt{src: it.src, line: it.line, col: it.col, semi: it.semi, expr: true}
+	free, keys := freeNames(q.file)
+	for _, id := range free {
+		if id != call.Fun {
+			s.free = append(s.free, freeName{id.Name, q.off(id.Pos())})
+		}
+	}
+	for _, id := range keys {
+		s.free = append(s.free, freeName{id.Name, -1})
+	}
+	p.stmts = append(p.stmts, s)
+	return true
+}
+
+// withoutTrailer cuts off what follows the last token: space and comments.
+func withoutTrailer(src string) string {
+	fset := token.NewFileSet()
+	f := fset.AddFile("", -1, len(src))
+	var sc scanner.Scanner
+	sc.Init(f, []byte(src), func(token.Position, string) {}, 0)
+	end := 0
+	for {
+		pos, tok, lit := sc.Scan()
+		switch {
+		case tok == token.EOF:
+			return src[:end]
+		case tok == token.SEMICOLON && lit == "\n": // put there by the scanner
+		default:
+			end = f.Offset(pos) + len(cmp.Or(lit, tok.String()))
+		}
+	}
 }
 
 // displays reports whether the last statement is an expression.
