@@ -250,7 +250,7 @@ func builtinPrint(ln bool, args []any) []byte {
 		}
 		switch v := reflect.ValueOf(a); v.Kind() {
 		case reflect.Invalid:
-			b.WriteString("nil")
+			b.WriteString("(0x0,0x0)") // a nil interface
 		case reflect.Float32, reflect.Float64:
 			bits := v.Type().Bits()
 			b.WriteString(formatFloat(v.Float(), bits))
@@ -264,7 +264,9 @@ func builtinPrint(ln bool, args []any) []byte {
 		case reflect.Bool, reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
 			reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 			fmt.Fprint(&b, basic(v))
-		case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Slice:
+		case reflect.Slice:
+			fmt.Fprintf(&b, "[%d/%d]%#x", v.Len(), v.Cap(), v.Pointer())
+		case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer:
 			fmt.Fprintf(&b, "%#x", v.Pointer())
 		default:
 			fmt.Fprintf(&b, "%v", a)
