@@ -28,11 +28,13 @@ func main() {
 	m["b"] = 5
 	m["b"] = nil
 	fmt.Println(len(m), m["b"] == nil)
+	nils := 0
 	for k, v := range m {
-		if v == nil {
-			fmt.Print(k)
+		if v == nil && k != "" {
+			nils++
 		}
 	}
+	fmt.Print(nils)
 	sl := []any{nil, 1}
 	sl[1] = nil
 	ar := [2]error{nil, nil}
