@@ -8,6 +8,8 @@ packages=(
   python3-numpy zstd
 )
 
+command -v npm >/dev/null || packages+=(nodejs npm) # elsewhere Node.js is often from its makers, and brings npm
+
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")

@@ -32,13 +32,22 @@ func (s *Store) SetWaits(patience, retry time.Duration) {
 	s.inline, s.backlog, s.trimAfter = true, 1, 0
 }
 
-// Settle waits until nothing is left to seal or to trim.
-func (s *Store) Settle() {
-	for busy := true; busy; time.Sleep(time.Millisecond) {
+// Idle waits until nothing is left to do in the background.
+func (s *Store) Idle() {
+	for {
 		s.sealer.mu.Lock()
-		busy = s.sealer.running
+		busy := s.sealer.running
 		s.sealer.mu.Unlock()
+		if !busy {
+			return
+		}
+		time.Sleep(50 * time.Microsecond)
 	}
+}
+
+// Settle waits until nothing is left to seal, and trims all tails.
+func (s *Store) Settle() {
+	s.Idle()
 	for _, c := range s.loaded() {
 		c.wmu.Lock()
 		c.trim(true)

@@ -266,11 +266,32 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	must(t, s.Close())
 }
 
-// slowDisk hangs in writes until it is told to answer.
+// slowDisk hangs in writes, and when blocks are opened, until it is told to answer.
 type slowDisk struct {
 	cache.Filesystem
 	hang   atomic.Bool
 	answer chan struct{}
+	opened atomic.Int64 // blocks
+}
+
+func openCounted(t *testing.T, dir string, opt cache.Options) (*cache.Store, *slowDisk) {
+	slow := &slowDisk{answer: make(chan struct{})}
+	s, err := cache.OpenOn(dir, opt, func(d cache.Filesystem) cache.Filesystem {
+		slow.Filesystem = d
+		return slow
+	})
+	must(t, err)
+	return s, slow
+}
+
+func (d *slowDisk) Open(name string) (cache.File, error) {
+	if strings.HasPrefix(name, "blocks/") {
+		d.opened.Add(1)
+		if d.hang.Load() {
+			<-d.answer
+		}
+	}
+	return d.Filesystem.Open(name)
 }
 
 type slowFile struct {

@@ -20,20 +20,53 @@ func appendF16(dst []byte, vec []float32) ([]byte, bool) {
 	at := len(dst)
 	dst = slices.Grow(dst, 2*len(vec))[:at+2*len(vec)]
 	out := dst[at:]
-	for i, v := range vec {
-		bits := math.Float32bits(v)
-		a := bits &^ signBit
-		switch {
-		case a >= halfOverflow:
+	i := 0
+	for ; i < len(vec)-3; i += 4 {
+		v := vec[i : i+4 : i+4]
+		b0, b1, b2, b3 := math.Float32bits(v[0]), math.Float32bits(v[1]), math.Float32bits(v[2]), math.Float32bits(v[3])
+		if isNormalHalf(b0) && isNormalHalf(b1) && isNormalHalf(b2) && isNormalHalf(b3) {
+			four := uint64(normalHalf(b0)|normalHalf(b1)<<16) | uint64(normalHalf(b2)|normalHalf(b3)<<16)<<32
+			binary.LittleEndian.PutUint64(out[2*i:2*i+8], four)
+		} else if !putHalves(out[2*i:], v) {
 			return dst, false
-		case a < halfSubnormal: // the sum with 0.5 leaves a multiple of 2^-24 in the low bits, rounded by the processor
-			a = math.Float32bits(math.Float32frombits(a)+0.5) - math.Float32bits(0.5)
-		default: // another exponent, and up by half of the last digit that stays, less one bit if that digit is even
-			a = (a - 112<<23 + 0xfff + a>>13&1) >> 13
 		}
-		binary.LittleEndian.PutUint16(out[2*i:], uint16(a|bits>>16&0x8000))
 	}
-	return dst, true
+	return dst, putHalves(out[2*i:], vec[i:])
+}
+
+func putHalves(out []byte, vec []float32) bool {
+	for i, v := range vec {
+		h, ok := floatToHalf(v)
+		if !ok {
+			return false
+		}
+		binary.LittleEndian.PutUint16(out[2*i:], h)
+	}
+	return true
+}
+
+// isNormalHalf tells the bits of values that become float16 with all their digits.
+func isNormalHalf(bits uint32) bool {
+	return bits&^signBit-halfSubnormal < halfOverflow-halfSubnormal
+}
+
+// normalHalf gives the exponent its other bias and adds half of the last digit that stays, less one bit if that is even.
+func normalHalf(bits uint32) uint32 {
+	return (bits&^signBit-112<<23+0xfff+bits>>13&1)>>13 | bits>>16&0x8000
+}
+
+func floatToHalf(v float32) (h uint16, ok bool) {
+	bits := math.Float32bits(v)
+	a := bits &^ signBit
+	switch {
+	case a >= halfOverflow:
+		return 0, false
+	case a >= halfSubnormal:
+		return uint16(normalHalf(bits)), true
+	}
+	// The sum with 0.5 leaves a multiple of 2^-24 in the low bits, rounded by the processor.
+	a = math.Float32bits(math.Float32frombits(a)+0.5) - math.Float32bits(0.5)
+	return uint16(a | bits>>16&0x8000), true
 }
 
 // decodeF16 reads len(dst) values, four at a time.

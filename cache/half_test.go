@@ -46,6 +46,10 @@ func TestFloatToHalf(t *testing.T) {
 		if finite := want&0x7c00 != 0x7c00; ok != finite || ok && binary.LittleEndian.Uint16(got) != want {
 			t.Fatalf("%#08x (%v) is %x, %v, want %#04x", bits, math.Float32frombits(bits), got, ok, want)
 		}
+		many := []float32{1, -2, math.Float32frombits(bits), 4, 5, 0}
+		if got, also := appendF16(nil, many); also != ok || ok && (len(got) != 12 || binary.LittleEndian.Uint16(got[4:]) != want || binary.LittleEndian.Uint16(got[6:]) != 0x4400) {
+			t.Fatalf("%#08x among others is %x, %v", bits, got, also)
+		}
 	}
 	for h := range uint32(0x7c00) {
 		a, b := float16.Frombits(uint16(h)).Float32(), float16.Frombits(uint16(h+1)).Float32()

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -256,6 +257,11 @@ func TestEstimate(t *testing.T) {
 func TestProcessMemory(t *testing.T) {
 	for _, policy := range []string{cache.PolicyLRU, cache.PolicyRistretto} {
 		cache.TryBudget(t, policy)
+	}
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
+	open(t, t.TempDir(), cache.Options{ProcessMemory: 3 << 30})
+	if got := debug.SetMemoryLimit(-1); got != 3<<30 {
+		t.Errorf("the limit of the process is %d", got)
 	}
 }
 

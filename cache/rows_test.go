@@ -36,28 +36,36 @@ func TestMemoryThatKeepsNothing(t *testing.T) {
 	}
 }
 
+// A hundred who want rows of one block at once cost one read, whether they want all layers or one.
 func TestConcurrentColdReadsReadOnce(t *testing.T) {
 	for _, policy := range []string{cache.PolicyRistretto, cache.PolicyLRU} {
 		dir := t.TempDir()
 		s := open(t, dir, quick)
 		must(t, appendIDs(create(t, s, "a"), seq(0, 16)...))
 		closeStore(t, s)
-		s = open(t, dir, cache.Options{MemoryPolicy: policy})
-		c := conversation(t, s, "a")
-		var wg sync.WaitGroup
-		start := make(chan struct{})
-		for range 100 {
-			wg.Go(func() {
-				<-start
-				if _, err := c.Rows(t.Context(), 3, 9, mustNotRecompute); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		close(start)
-		wg.Wait()
-		if st := s.Status(); st.Disk.Reads != 1 || st.Memory.Hits+st.Memory.Misses != 100 {
-			t.Errorf("%s: %+v %+v", policy, st.Disk, st.Memory)
+		for _, layers := range [][]int{{0, 1, 2}, {1}} {
+			s, slow := openCounted(t, dir, cache.Options{MemoryPolicy: policy})
+			c := conversation(t, s, "a")
+			slow.hang.Store(true) // the first has to wait until all are there
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					if _, err := c.Layers(t.Context(), 3, 9, layers, mustNotRecompute); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			for st := s.Status(); st.Memory.Misses < 100; st = s.Status() {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(20 * time.Millisecond) // from being counted to waiting it is a step
+			slow.hang.Store(false)
+			close(slow.answer)
+			wg.Wait()
+			if st := s.Status(); st.Disk.Reads != 1 || slow.opened.Load() != 1 {
+				t.Errorf("%s, layers %v: opened %d times, %+v %+v", policy, layers, slow.opened.Load(), st.Disk, st.Memory)
+			}
+			closeStore(t, s)
 		}
 	}
 }

@@ -270,7 +270,7 @@ func TestExportInJavaScript(t *testing.T) {
 		t.Skip("no node here")
 	}
 	home := t.TempDir()
-	npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "zarrita@0.7.5", "@zarrita/storage")
+	npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "zarrita@0.7.5", "@zarrita/storage@0.2.0")
 	npm.Dir = home
 	if out, err := npm.CombinedOutput(); err != nil {
 		t.Skipf("npm cannot install zarrita: %v %s", err, out)
