@@ -88,6 +88,37 @@ func TestReportsRefuse(t *testing.T) {
 	wantError(t, err, lens.Invalid, "not a report")
 }
 
+// Numbers of reports have the same digests on every architecture. These are of amd64 and say nothing of right or wrong, which the reference does; .ci/run compares on arm64.
+func TestSameBitsEverywhere(t *testing.T) {
+	m := load(t, lens.Embedded)
+	ctx := context.Background()
+	ids, err := m.Encode("The capital of France is")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := m.Encode("The capital of Italy is")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := lens.DifferenceOf(ids[3], other[3])
+	for want, req := range map[string]lens.ReportRequest{
+		"39be0ffc6107146a": {Kind: "lens", IDs: ids, Stats: true, Mid: true, Variant: lens.Raw},
+		"09920b461591c133": {Kind: "lens", IDs: ids, Stats: true, Variant: lens.Scaled},
+		"a3a83767eea37615": {Kind: "attribution", IDs: ids, Position: 4, Target: &target},
+		"7153d418d274f8a9": {Kind: "attention", IDs: ids, Weighted: true},
+		"f9869b52262723be": {Kind: "patch", IDs: ids, Corrupted: other, Target: &target, Site: "z", ByHead: true},
+		"7a425c28fb34d6fd": {Kind: "chat", IDs: ids, Sampling: &lens.Sampling{Temperature: 1.3, TopP: 0.95, Seed: 3}, MaxTokens: 20},
+	} {
+		r, err := m.Report(ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Numbers[:16]; got != want {
+			t.Errorf("%s %q: %s, on amd64 %s", req.Kind, req.Variant, got, want)
+		}
+	}
+}
+
 // An answer is reported with its seed, and comes out again.
 func TestAnswerReports(t *testing.T) {
 	m, again := load(t, lens.Embedded), load(t, lens.Embedded)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 // Stats are further statistics of a cell's distribution p against m, the model's own output at that position. Logarithms are natural.
@@ -17,7 +19,8 @@ type Stats struct {
 	CrossEntropy   *float64 `json:"cross_entropy"`   // -ln p of the actual next token; null at the last position
 }
 
-// statsOf computes the statistics of one position's rows from their logits [n, d_vocab] and the logits of the model's own output, in float64 in ascending id.
+// statsOf computes the statistics of one position's rows from their logits [n, d_vocab] and the logits of the model's own output, in float64 in ascending id, each
+// product rounded: with the same bits on every architecture.
 func statsOf(logits []float32, rows []row, ref []float32) []Stats {
 	v := len(ref)
 	_, modelLSE, _ := softmax(ref) // finite: lensRows has looked
@@ -30,16 +33,14 @@ func statsOf(logits []float32, rows []row, ref []float32) []Stats {
 			var js float64
 			for j, x := range z {
 				lp, lm := float64(x)-lse, float64(ref[j])-modelLSE
-				p, q := math.Exp(lp), math.Exp(lm)
-				s.KLReverse += p * (lp - lm)
+				p, q := model.Exp(lp), model.Exp(lm)
+				s.KLReverse += float64(p * (lp - lm))
 				s.TV += math.Abs(p-q) / 2
-				if p+q > 0 {
-					la := math.Log(p+q) - math.Ln2
-					js += p*(lp-la) + q*(lm-la)
-				}
+				la := model.Log(p+q) - math.Ln2
+				js += float64(p*(lp-la)) + float64(q*(lm-la))
 			}
 			s.KLReverse, s.JS, s.TV = max(0, s.KLReverse), max(0, js/2), min(1, s.TV) // rounding
-			s.MaxProbability = math.Exp(float64(rows[i].top[0].logit) - lse)
+			s.MaxProbability = model.Exp(float64(rows[i].top[0].logit) - lse)
 			return nil
 		})
 	}

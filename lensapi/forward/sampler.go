@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 // Sampling says how the next token is chosen from logits. The zero value is greedy.
@@ -96,7 +98,11 @@ func (s *Sampler) Next(logits []float32) (int, error) {
 	var total float64
 	top := kept[0].v
 	for i := range kept {
-		kept[i].v = math.Exp((kept[i].v - top) / s.s.Temperature)
+		if math.IsInf(kept[i].v, -1) {
+			kept[i].v = 0
+			continue
+		}
+		kept[i].v = model.Exp((kept[i].v - top) / s.s.Temperature) // math.Exp has other bits on other architectures
 		total += kept[i].v
 	}
 	if p := s.s.TopP; p > 0 && p < 1 {
@@ -108,7 +114,7 @@ func (s *Sampler) Next(logits []float32) (int, error) {
 			}
 		}
 	}
-	u := s.rng.Float64() * total
+	u := float64(s.rng.Float64() * total)
 	for _, c := range kept {
 		if u -= c.v; u < 0 {
 			return c.id, nil
