@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"lensapi/lenstest":             {"lensapi/model", "lensapi/weights", "lensapi/tokenizer"},
 	"lensapi":                      {"cache", "plots", "lensapi/forward", "lensapi/model", "lensapi/teach", "lensapi/tokenizer", "lensapi/weights"},
 	"lensapi/httpapi":              {"cache", "plots", "lensapi", "lensapi/forward"},
+	"lensapi/httpapi/explorer":     {},
 	"kernel/wire":                  {},
 	"kernel":                       {"kernel/wire"},
 	"kernel/client":                {"kernel/wire"},
@@ -53,6 +54,7 @@ var homes = []struct {
 	{"github.com/go-zeromq/zmq4", []string{"kernel/wire"}, "its sockets are not safe with hostile peers; the transport that is lives there"},
 	{"github.com/mmcloughlin/avo", []string{"lensapi/kernels/internal/asm"}, "a generator is no part of the binary"},
 	{"github.com/danielgtaylor/huma", []string{"lensapi/httpapi"}, "an endpoint is declared once, for requests, documents and tests"},
+	{"github.com/chromedp/", []string{"lensapi/httpapi/explorer"}, "it drives the browser of that package's test"},
 	{"github.com/goplus/", []string{"kernel/interp"}, "the engine can be replaced as long as one package knows it"},
 }
 

@@ -14,6 +14,7 @@ import (
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
 	"github.com/gopherlens/gopherlens/lensapi/httpapi"
+	"github.com/gopherlens/gopherlens/lensapi/httpapi/explorer"
 )
 
 type serveCmd struct {
@@ -28,7 +29,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(e *env) error {
-	opt := httpapi.Options{Version: version(), Token: c.Token, Slots: c.Runs, Queue: c.Queue, Log: log.New(e.stderr, "gopherlens: ", log.LstdFlags)}
+	opt := httpapi.Options{Page: explorer.Handler(), Version: version(), Token: c.Token, Slots: c.Runs, Queue: c.Queue, Log: log.New(e.stderr, "gopherlens: ", log.LstdFlags)}
 	if c.Runs < 1 || c.Queue < 0 {
 		return usageError{fmt.Errorf("--runs %d --queue %d: give at least 1 and 0", c.Runs, c.Queue)}
 	}

@@ -39,7 +39,7 @@ func TestServe(t *testing.T) {
 			t.Errorf("the address is %q", address)
 		}
 		base, _, _ := strings.Cut(address, "?")
-		for path, want := range map[string]int{"healthz": 200, "api/models": 200, "nothing": 404} {
+		for path, want := range map[string]int{"": 200, "main.js": 200, "healthz": 200, "api/models": 200, "nothing": 404} {
 			req, err := http.NewRequest("GET", base+path, nil)
 			if err != nil {
 				t.Fatal(err)
