@@ -3,7 +3,7 @@ package cache
 import "fmt"
 
 // Estimate says what a conversation will take on disk once it is closed; while it is written to, its tail has up to a
-// mebibyte more.
+// mebibyte, or three blocks, more.
 type Estimate struct {
 	Bytes int64 `json:"bytes"`
 	Rows  int64 `json:"rows"` // of it, residual rows

@@ -151,9 +151,13 @@ func readTail(d filesystem, dir string, l layout, st *state, wanted func(n int) 
 	return sc, stale, nil
 }
 
+// maxLeftRows bounds the rows that are kept in memory because other processes left them unsealed. It leaves room to those
+// who write here.
+const maxLeftRows = maxUnsavedRows / 2
+
 // unsealed says which complete blocks of a state have no file; of their rows, so many are kept in memory as fit.
 func (c *Conversation) unsealed(st *state) func(n int) bool {
-	left := maxUnsavedRows - c.s.unsavedRows.Load()
+	left := maxLeftRows - c.s.unsavedRows.Load()
 	return func(n int) bool {
 		if left <= 0 || c.s.blocks.has(st.keys[n], c.lay) {
 			return false
