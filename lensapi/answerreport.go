@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gopherlens/gopherlens/lensapi/forward"
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 // answered is what a report of kind chat holds.
@@ -69,11 +70,11 @@ func (m *Model) answerAgain(ctx context.Context, req ReportRequest) (*answered, 
 		if err != nil {
 			return nil, wrap(Invalid, err, "report")
 		}
-		_, lse, err := softmax(z)
+		read, err := model.ReadLogits(z, 1, len(z), 1, nil)
 		if err != nil {
-			return nil, wrap(Invalid, err, "report")
+			return nil, wrap(Invalid, errNotFinite, "report")
 		}
-		out.IDs, out.Logprob = append(out.IDs, id), append(out.Logprob, float64(z[id])-lse)
+		out.IDs, out.Logprob = append(out.IDs, id), append(out.Logprob, float64(z[id])-read[0].LogPartition)
 		if slices.Contains(ends, id) {
 			out.Stop = StopEnd
 		} else if watch.sees(m.tok.Bytes(id)) {

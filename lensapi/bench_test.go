@@ -235,3 +235,21 @@ func BenchmarkAttentionStored(b *testing.B) {
 		}
 	}
 }
+
+// The lens of 100 positions of the embedded model by a variant that is not recorded, and with further statistics.
+func BenchmarkVariant(b *testing.B) {
+	m := benchModel(b)
+	ids := make([]int, 100)
+	for i := range ids {
+		ids[i] = (i * 37) % 1000
+	}
+	for _, stats := range []bool{false, true} {
+		b.Run(fmt.Sprintf("stats=%v", stats), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := m.LogitLensIDs(context.Background(), ids, LensOptions{Variant: Raw, Stats: stats}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

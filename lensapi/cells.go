@@ -2,8 +2,6 @@ package lens
 
 import (
 	"errors"
-	"fmt"
-	"math"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
 )
@@ -26,23 +24,11 @@ type score struct {
 	rank    int // 1 + number of tokens with a strictly greater logit
 }
 
-// lensRows turns the logits of one position into lens rows.
-//
-// logits is [n, d_vocab] in row order; the last row is the model's own output, against which KL is taken. With z the logits of a row and p = softmax(z):
+// rowsOf are the rows of one position, of which the last is the model's own output, against which KL is taken. With z the logits of a row and p = softmax(z):
 //
 //	log_partition = ln sum exp z,  entropy = -sum p ln p,  kl = sum p_model (ln p_model - ln p)
 //
 // Sums run in float64 in an order of their own (see kernels.Unembedding.Lens), so a row's numbers do not depend on the rows beside it. The last row's kl is exactly 0.
-func lensRows(logits []float32, n, k int) ([]row, error) {
-	reads, err := model.ReadLogits(logits, n, len(logits)/n, k, nil)
-	var e *model.NotFiniteError
-	if errors.As(err, &e) {
-		return nil, fmt.Errorf("row %d: %w", e.Row, errNotFinite)
-	}
-	return rowsOf(reads), err
-}
-
-// rowsOf are the rows of one position.
 func rowsOf(reads []model.Readout) []row {
 	rows := make([]row, len(reads))
 	for i, r := range reads {
@@ -57,20 +43,6 @@ func rowsOf(reads []model.Readout) []row {
 func scored(s model.Score) score { return score{s.Logprob, s.Rank} }
 
 var errNotFinite = errors.New("the logits are not finite: the weights or an edited activation hold NaN or Inf")
-
-// softmax returns the probabilities of z and its log-partition, that of lensRows.
-func softmax(z []float32) ([]float64, float64, error) {
-	reads, err := model.ReadLogits(z, 1, len(z), 1, nil)
-	if err != nil {
-		return nil, 0, errNotFinite
-	}
-	lse := reads[0].LogPartition
-	p := make([]float64, len(z))
-	for i, x := range z {
-		p[i] = math.Exp(float64(x) - lse)
-	}
-	return p, lse, nil
-}
 
 // scoreOf is how a row with logits z scored token id.
 func scoreOf(z []float32, logPartition float64, id int) score {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/gopherlens/gopherlens/lensapi/model"
 )
 
 func drawRecord(t *rapid.T) record {
@@ -54,7 +56,16 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// lensRows against the plain definitions, each computed the long way round.
+// lensRows are the rows of the logits [n, d_vocab] of one position.
+func lensRows(logits []float32, n, k int) ([]row, error) {
+	reads, err := model.ReadLogits(logits, n, len(logits)/n, k, nil)
+	if err != nil {
+		return nil, err
+	}
+	return rowsOf(reads), nil
+}
+
+// TestLensRowsEqualDefinitions compares rows with the plain definitions, each computed the long way round.
 func TestLensRowsEqualDefinitions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, v := rapid.IntRange(1, 4).Draw(t, "rows"), rapid.IntRange(1, 30).Draw(t, "vocab")

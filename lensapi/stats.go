@@ -19,33 +19,57 @@ type Stats struct {
 	CrossEntropy   *float64 `json:"cross_entropy"`   // -ln p of the actual next token; null at the last position
 }
 
-// statsOf computes the statistics of one position's rows from their logits [n, d_vocab] and the logits of the model's own output, in float64 in ascending id, each
-// product rounded: with the same bits on every architecture.
-func statsOf(logits []float32, rows []row, ref []float32) []Stats {
-	v := len(ref)
-	_, modelLSE, _ := softmax(ref) // finite: lensRows has looked
-	out := make([]Stats, len(rows))
+// addStats computes the statistics of one position's cells. y is what the unembedding reads of its rows, the last of which is the model's own output, and reads
+// is their lens.
+func (m *Model) addStats(col []Cell, y []float32, reads []model.Readout) {
+	v := m.cfg.DVocab
+	z := make([]float32, len(reads)*v)
+	m.run.Model().Unembed(z, model.Unnormalized(y))
+	last := len(reads) - 1
+	ref := newDistribution(z[last*v:], reads[last].LogPartition)
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range rows {
+	for i := range col {
 		g.Go(func() error {
-			z, lse, s := logits[i*v:(i+1)*v], rows[i].logPartition, &out[i]
-			var js float64
-			for j, x := range z {
-				lp, lm := float64(x)-lse, float64(ref[j])-modelLSE
-				p, q := model.Exp(lp), model.Exp(lm)
-				s.KLReverse += float64(p * (lp - lm))
-				s.TV += math.Abs(p-q) / 2
-				la := model.Log(p+q) - math.Ln2
-				js += float64(p*(lp-la)) + float64(q*(lm-la))
+			s := newDistribution(z[i*v:(i+1)*v], reads[i].LogPartition).stats(ref)
+			s.MaxProbability = model.Exp(col[i].Top[0].Logprob)
+			if col[i].Next != nil {
+				ce := -col[i].Next.Logprob
+				s.CrossEntropy = &ce
 			}
-			s.KLReverse, s.JS, s.TV = max(0, s.KLReverse), max(0, js/2), min(1, s.TV) // rounding
-			s.MaxProbability = model.Exp(float64(rows[i].top[0].logit) - lse)
+			col[i].Stats = &s
 			return nil
 		})
 	}
 	_ = g.Wait() // nothing in it fails
-	return out
+}
+
+// distribution is softmax(z).
+type distribution struct {
+	z   []float32
+	lse float64
+	p   []float64
+}
+
+func newDistribution(z []float32, lse float64) distribution {
+	d := distribution{z, lse, make([]float64, len(z))}
+	model.Probabilities(d.p, z, lse)
+	return d
+}
+
+// stats compares d with the model's own output, in float64 in ascending id. Every step is rounded on its own, so that the bits are those of every architecture.
+func (d distribution) stats(ref distribution) (s Stats) {
+	var js float64
+	for j, p := range d.p {
+		q := ref.p[j]
+		lp, lm := float64(d.z[j])-d.lse, float64(ref.z[j])-ref.lse
+		s.KLReverse += float64(p * (lp - lm))
+		s.TV += math.Abs(p - q)
+		la := model.Log(p+q) - math.Ln2
+		js += float64(p*(lp-la)) + float64(q*(lm-la))
+	}
+	s.KLReverse, s.JS, s.TV = max(0, s.KLReverse), max(0, js/2), min(1, s.TV/2) // rounding
+	return s
 }
 
 // Statistic names a number that every cell has, for Grid.Values.

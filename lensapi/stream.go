@@ -2,6 +2,7 @@ package lens
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,40 +123,48 @@ func (m *Model) gridOf(ctx context.Context, s *stream, ids []int, opt LensOption
 	if opt.Translators != nil {
 		g.Translators = opt.Translators.Digest
 	}
-	r := reader{m, opt.Variant, opt.Translators, s.rows}
-	n, v := len(s.rows), m.cfg.DVocab
-	for p := s.from; p < to; p++ {
-		z, ref, err := r.logits(ctx, s.at(p))
+	r, n := reader{m, opt.Variant, opt.Translators, s.rows}, len(s.rows)
+	for from := s.from; from < to; from += chunk {
+		end := min(from+chunk, to)
+		y, per := r.batch(s.data[(from-s.from)*n*s.d : (end-s.from)*n*s.d])
+		next := slices.Repeat([]int{-1}, end-from)
+		copy(next, ids[min(from+1, len(ids)):])
+		reads, err := m.run.Model().Lens(ctx, y, per, opt.Top, next, nil)
 		if err != nil {
-			return nil, wrap(Unavailable, err, "lens %s of position %d", opt.Variant, p)
+			return nil, lensError(err, from, "lens %s of position %d", opt.Variant, from)
 		}
-		if opt.Variant == Raw { // lensRows takes its last row for the model's own output
-			z = append(z, ref...)
-		}
-		rows, err := lensRows(z, len(z)/v, opt.Top)
-		if err != nil {
-			return nil, wrap(Invalid, err, "position %d", p)
-		}
-		rec := record{rows: rows}
-		var next *record
-		nextID := 0
-		if p+1 < len(ids) {
-			nextID = ids[p+1]
-			next = &record{self: scoreNext(z, rows, nextID)}
-		}
-		col := m.cells(rec, next, nextID, opt.Top)[:n]
-		if opt.Stats {
-			for i, st := range statsOf(z[:n*v], rows[:n], ref) {
-				if col[i].Next != nil {
-					ce := -col[i].Next.Logprob
-					st.CrossEntropy = &ce
-				}
-				col[i].Stats = &st
+		for p := from; p < end; p++ {
+			i := p - from
+			its := reads[i*per : (i+1)*per]
+			col := m.readColumn(its, next[i], opt.Top)[:n]
+			if opt.Stats {
+				m.addStats(col, y.Data()[i*per*s.d:(i+1)*per*s.d], its)
 			}
+			g.set(p-s.from, col)
 		}
-		g.set(p-s.from, col)
 	}
 	return g, nil
+}
+
+// readColumn is the lens of one position, whose rows were also asked about the token that follows unless that is -1.
+func (m *Model) readColumn(reads []model.Readout, nextID, top int) []Cell {
+	var next *record
+	if nextID >= 0 {
+		next = &record{}
+		for _, r := range reads {
+			next.self = append(next.self, scored(r.Scores[1]))
+		}
+	}
+	return m.cells(record{rows: rowsOf(reads)}, next, nextID, top)
+}
+
+// lensError names the position, counted from from, whose logits are not finite; other errors are told as format says.
+func lensError(err error, from int, format string, args ...any) error {
+	var e *model.NotFiniteError
+	if errors.As(err, &e) {
+		return wrap(Invalid, fmt.Errorf("row %d: %w", e.Row, errNotFinite), "position %d", from+e.Position)
+	}
+	return wrap(Unavailable, err, format, args...)
 }
 
 // Lens is the lens of positions from to to-1 of the conversation. Where the exact records do not answer (see LensOptions), opt.Rows chooses between running

@@ -2,11 +2,13 @@ package lens
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/gopherlens/gopherlens/cache"
+	"github.com/gopherlens/gopherlens/lensapi/model"
 	"github.com/gopherlens/gopherlens/plots"
 )
 
@@ -189,29 +191,37 @@ func (m *Model) trackRecorded(ctx context.Context, conv *cache.Conversation, s *
 	return nil
 }
 
-// trackWhole unembeds every row.
+// trackWhole reads out every row.
 func (m *Model) trackWhole(ctx context.Context, s *stream, tokens []int, opt LensOptions, t *Tracks) error {
-	r, v := reader{m, opt.Variant, opt.Translators, s.rows}, m.cfg.DVocab
-	for p := range s.positions() {
-		z, _, err := r.logits(ctx, s.at(s.from+p))
+	r, n := reader{m, opt.Variant, opt.Translators, s.rows}, len(s.rows)
+	for from := 0; from < s.positions(); from += chunk {
+		end := min(from+chunk, s.positions())
+		y, per := r.batch(s.data[from*n*s.d : end*n*s.d])
+		reads, err := m.run.Model().Read(ctx, y, 1, tokens)
 		if err != nil {
-			return wrap(Unavailable, err, "tracking at position %d", s.from+p)
+			return trackError(err, s, from, per)
 		}
-		for row := range s.rows {
-			z := z[row*v : (row+1)*v]
-			_, lse, err := softmax(z)
-			if err != nil {
-				return wrap(Invalid, err, "row %s at position %d", s.rows[row], s.from+p)
-			}
-			for i, id := range tokens {
-				t.Logit[i][row][p], t.Logprob[i][row][p] = float64(z[id]), float64(z[id])-lse
-				if t.Rank != nil {
-					t.Rank[i][row][p] = scoreOf(z, lse, id).rank
+		for p := from; p < end; p++ {
+			for row := range n {
+				for i, score := range reads[(p-from)*per+row].Scores {
+					t.Logit[i][row][p], t.Logprob[i][row][p] = float64(score.Logit), score.Logprob
+					if t.Rank != nil {
+						t.Rank[i][row][p] = score.Rank
+					}
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// trackError says where logits are not finite: Read counts rows, per of each position from from on.
+func trackError(err error, s *stream, from, per int) error {
+	var e *model.NotFiniteError
+	if errors.As(err, &e) {
+		err = &model.NotFiniteError{Position: e.Position / per, Row: e.Position % per}
+	}
+	return lensError(err, s.from+from, "tracking at position %d", s.from+from)
 }
 
 // Difference is the logit of tracked token a less that of b (indexes into Tracked), which is also their difference in log-probability: [row][position].

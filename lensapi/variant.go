@@ -1,7 +1,6 @@
 package lens
 
 import (
-	"context"
 	"slices"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
@@ -65,20 +64,21 @@ func (r reader) normalized(x []float32) model.Normalized {
 	return mod.Normalize(x)
 }
 
-// logits are those of one position's rows, [n, d_vocab]; ref are those of the model's own output, against which divergences are taken: the last n's or,
-// where the variant changes that row too, others. This is the one place where rows of other lenses than the recorded one become logits.
-func (r reader) logits(ctx context.Context, x []float32) (z, ref []float32, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+// batch is what the unembedding reads of some positions x [positions, rows, d_model]: y [positions, per, d_model], per position its rows and behind them, where
+// the variant changes the last one too, the model's own output, against which divergences are taken.
+func (r reader) batch(x []float32) (y model.Normalized, per int) {
+	d := r.m.cfg.DModel
+	n := len(r.rows) * d
+	var data []float32
+	for ; len(x) > 0; x = x[n:] {
+		data = append(data, r.normalized(x[:n]).Data()...)
+		if r.variant == Raw {
+			data = append(data, r.m.run.Model().Normalize(x[n-d:n]).Data()...)
+		}
 	}
-	mod, d, v := r.m.run.Model(), r.m.cfg.DModel, r.m.cfg.DVocab
-	n := len(x) / d
-	z = make([]float32, n*v)
-	mod.Unembed(z, r.normalized(x))
-	ref = z[(n-1)*v:]
+	per = len(r.rows)
 	if r.variant == Raw {
-		ref = make([]float32, v)
-		mod.Unembed(ref, mod.Normalize(x[(n-1)*d:]))
+		per++
 	}
-	return z, ref, nil
+	return model.Unnormalized(data), per // they are normalized already
 }

@@ -296,3 +296,32 @@ func BenchmarkLens(b *testing.B) {
 		})
 	}
 }
+
+// TestProbabilities: softmax in float64 is that of package math, and the same bits on every level.
+func TestProbabilities(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	z := random(r, 777)
+	var sum float64
+	for i := range z {
+		z[i] *= 20
+		sum += math.Exp(float64(z[i]))
+	}
+	lse := math.Log(sum)
+	var want []float64
+	for _, level := range kernels.Levels() {
+		restore := kernels.Use(level)
+		got := make([]float64, len(z))
+		kernels.Probabilities(got, z, lse)
+		restore()
+		for i, p := range got {
+			if exact := math.Exp(float64(z[i]) - lse); math.Abs(p-exact) > 1e-14*exact {
+				t.Fatalf("%s: probability of %v is %v, want %v", level, z[i], p, exact)
+			}
+		}
+		if want == nil {
+			want = got
+		} else if !slices.Equal(got, want) {
+			t.Errorf("%s: other bits", level)
+		}
+	}
+}

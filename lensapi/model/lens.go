@@ -37,5 +37,10 @@ func ReadLogits(logits []float32, rows, dVocab, top int, next []int) ([]Readout,
 	return kernels.ReadLogits(logits, rows, dVocab, top, next)
 }
 
+// Probabilities writes softmax of finite logits to dst, as long as they are, in float64, with the same bits on every architecture.
+func Probabilities(dst []float64, logits []float32, logPartition float64) {
+	kernels.Probabilities(dst, logits, logPartition)
+}
+
 // Rank is 1 + the number of logits strictly greater than that of id.
 func Rank(logits []float32, id int) int { return kernels.Rank(logits, id) }
