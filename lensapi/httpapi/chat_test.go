@@ -279,3 +279,22 @@ func TestDelete(t *testing.T) {
 		t.Error("what was deleted answers")
 	}
 }
+
+// The examples that the page offers are answered as their texts promise.
+func TestExamples(t *testing.T) {
+	r := serve(t, httpapi.Options{})
+	want := map[string]string{"A fact": "Paris", "A follow-up": "euro", "A name to remember": "Mary", "Another country": "Paris"}
+	examples := into[httpapi.Examples](t, r.ask(t, "GET", "/api/examples", nil)).Examples
+	for i, ex := range examples {
+		answer := ""
+		for _, turn := range ex.Turns {
+			answer = r.chat(t, obj{"text": turn, "conversation_id": fmt.Sprintf("e%d", i)}).Text
+		}
+		if word := want[ex.Title]; word == "" || !strings.Contains(answer, word) {
+			t.Errorf("%s ends with %q, want about %q", ex.Title, answer, word)
+		}
+	}
+	if len(examples) != len(want) {
+		t.Errorf("%d examples", len(examples))
+	}
+}

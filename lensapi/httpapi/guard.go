@@ -144,10 +144,28 @@ func (a *answer) WriteHeader(status int) {
 
 func (a *answer) begin(status int) {
 	a.begun, a.through = true, true
+	a.allow()
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Write gives a body that is sent as it comes a time limit of its own.
+// allow gives what is sent next its time. Without it the deadline of an earlier answer on the connection would still count.
+func (a *answer) allow() {
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTime)) // a writer without deadlines has none to miss
+}
+
+// send gives each part of a long body a time limit of its own, so that a slow line gets all of it.
+func (a *answer) send(b []byte) (n int, err error) {
+	const part = 256 << 10
+	for err == nil && len(b) > 0 {
+		var m int
+		a.allow()
+		m, err = a.ResponseWriter.Write(b[:min(part, len(b))])
+		n, b = n+m, b[m:]
+	}
+	return n, err
+}
+
+// Write holds or sends.
 func (a *answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.WriteHeader(http.StatusOK)
@@ -155,8 +173,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	if !a.through {
 		return a.held.Write(b)
 	}
-	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTime)) // a writer without deadlines has none to miss
-	return a.ResponseWriter.Write(b)
+	return a.send(b)
 }
 
 // Unwrap lets http.ResponseController find what the connection can do.
@@ -175,7 +192,7 @@ func (a *answer) finish() {
 		h.Set("Cache-Control", "private, no-cache")
 	}
 	a.begun = true
-	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(writeTime))
+	a.allow()
 	if matches(a.r.Header.Get("If-None-Match"), tag) {
 		h.Del("Content-Type")
 		h.Del("Content-Disposition")
@@ -183,7 +200,7 @@ func (a *answer) finish() {
 		return
 	}
 	a.ResponseWriter.WriteHeader(a.status)
-	_, _ = a.ResponseWriter.Write(a.held.Bytes()) // whoever went away needs no answer
+	_, _ = a.send(a.held.Bytes()) // whoever went away needs no answer
 }
 
 // matches compares as If-None-Match does: weakly, any of a list.

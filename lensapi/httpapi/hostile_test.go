@@ -131,7 +131,6 @@ func until(lines *bufio.Scanner, begins string) bool {
 	return false
 }
 
-// slow is a model whose loads wait: it holds a run for as long as a test needs.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for range 500 {
@@ -146,6 +145,21 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // A client that goes away ends the work, keeps what was written, and gives its slot back.
 func TestClientGoesAway(t *testing.T) {
 	r := serve(t, httpapi.Options{Slots: 1})
+	release := r.s.Occupy()
+	waits, giveUp := context.WithCancel(context.Background())
+	gone := make(chan error, 1)
+	go func() { // for the answer in one piece
+		_, err := (&httpapi.Client{Base: r.URL}).Chat(waits, httpapi.ChatRequest{Text: question})
+		gone <- err
+	}()
+	waiting := func() int { return into[httpapi.Status](t, r.ask(t, "GET", "/api/cache/status", nil)).Runs.Waiting }
+	eventually(t, "it waits", func() bool { return waiting() == 1 })
+	giveUp()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	eventually(t, "nobody waits", func() bool { return waiting() == 0 })
+	release()
 	ctx, cancel := context.WithCancel(context.Background())
 	resp, lines := r.open(t, ctx, endless("gone"))
 	if !until(lines, "event: layer") {
@@ -310,7 +324,7 @@ func TestReadersBesideAnAnswer(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			for range 20 {
+			for range 5 {
 				into[httpapi.Click](t, r.ask(t, "GET", "/api/activations/busy/-1", nil))
 				into[httpapi.Heatmap](t, r.ask(t, "GET", "/api/heatmap/busy", nil))
 			}
