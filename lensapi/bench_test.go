@@ -40,6 +40,77 @@ func gpt2Small(b *testing.B) *Model {
 	return &Model{name: "gpt2", cfg: mod.Config(), rowNames: mod.Rows(), run: forward.New(mod)}
 }
 
+// stored gives it a tokenizer and a cache in dir.
+func (m *Model) stored(b *testing.B, dir string) {
+	b.Helper()
+	teacher, err := LoadWith(Embedded, LoadOptions{CacheDir: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.tok, m.store, m.free = teacher.tok, teacher.store, teacher.free
+	m.space = cache.Space{Numerics: "bench", Model: "bench", Tokenizer: "bench", Rows: len(m.rowNames), DModel: m.cfg.DModel}
+}
+
+// What is asked about 100 tokens of GPT-2's shape that the cache knows: five tokens through all rows, a click with its context, the attention of one layer.
+func BenchmarkCachedGPT2(b *testing.B) {
+	m, ctx, dir := gpt2Small(b), context.Background(), b.TempDir()
+	m.stored(b, dir)
+	defer func() { m.Close() }()
+	ids := make([]int, 100)
+	for i := range ids {
+		ids[i] = i * 7 % 1000
+	}
+	kept, err := m.captured(ctx, ids, defaultTop)
+	if err != nil {
+		b.Fatal(err)
+	}
+	id := kept.ID()
+	b.Run("track", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := m.TrackIDs(ctx, ids, []int{1, 20, 300, 4000, 50000}, LensOptions{Rows: Stored}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("attention", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := m.AttentionIDs(ctx, ids, AttentionOptions{Layers: []int{6}, Rows: Stored}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	click := func(b *testing.B, c *Conversation) {
+		if v, err := c.Click(60); err != nil || len(v.ContextWindow) != ContextTokens {
+			b.Fatal(v, err)
+		}
+	}
+	b.Run("click warm", func(b *testing.B) {
+		c, err := m.Reopen(id)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			click(b, c)
+		}
+	})
+	b.Run("click cold", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			if err := m.Close(); err != nil {
+				b.Fatal(err)
+			}
+			dropFiles(b, dir)
+			m.stored(b, dir)
+			b.StartTimer()
+			c, err := m.Reopen(id)
+			if err != nil {
+				b.Fatal(err)
+			}
+			click(b, c)
+		}
+	})
+}
+
 // A residual sweep of 12 layers by 15 positions on a prompt of 15 tokens that differs at once, and as many whole runs with a hook.
 func BenchmarkPatchSweepGPT2(b *testing.B) {
 	m := gpt2Small(b)

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gopherlens/gopherlens/cache"
 	"github.com/gopherlens/gopherlens/lensapi/model"
@@ -168,13 +171,18 @@ func cube[T any](a, b, c int) [][][]T {
 func (m *Model) trackRecorded(ctx context.Context, conv *cache.Conversation, s *stream, tokens []int, t *Tracks) error {
 	mod, n, k := m.run.Model(), len(s.rows), len(tokens)
 	z := make([]float32, s.positions()*n*k)
-	const at = 32 // positions between two looks at the context
+	const at = 16 // positions between two looks at the context
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for p := 0; p < s.positions(); p += at {
-		if err := ctx.Err(); err != nil {
-			return wrap(Interrupted, err, "tracking")
-		}
-		end := min(p+at, s.positions())
-		mod.UnembedTokens(z[p*n*k:end*n*k], mod.Normalize(s.data[p*n*s.d:end*n*s.d]), tokens)
+		g.Go(func() error {
+			end := min(p+at, s.positions())
+			mod.UnembedTokens(z[p*n*k:end*n*k], mod.Normalize(s.data[p*n*s.d:end*n*s.d]), tokens)
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return wrap(Interrupted, err, "tracking")
 	}
 	for p := range s.positions() {
 		rec, err := m.record(conv, s.from+p)

@@ -79,23 +79,3 @@ func TestTrack(t *testing.T) {
 	_, err = tr.Difference(0, 2)
 	wantError(t, err, lens.Invalid, "0 to 1")
 }
-
-// A track of 5 tokens through 12 rows and 100 positions of width 768 from stored rows is the yardstick; the teaching model has 7 rows of 96.
-func BenchmarkTrackStored(b *testing.B) {
-	m := load(b, lens.Embedded)
-	ctx := context.Background()
-	ids := make([]int, 100)
-	for i := range ids {
-		ids[i] = i * 7 % 1000
-	}
-	opt := lens.LensOptions{Rows: lens.Stored}
-	tokens := []int{1, 2, 3, 4, 5}
-	if _, err := m.TrackIDs(ctx, ids, tokens, opt); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if _, err := m.TrackIDs(ctx, ids, tokens, opt); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
