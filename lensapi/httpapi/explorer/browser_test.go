@@ -30,7 +30,7 @@ func TestInABrowser(t *testing.T) {
 	}{
 		{"first load", firstLoad}, {"modules", modules}, {"chat", chats}, {"click", clicks}, {"rows arrive one by one", rowsArrive}, {"hover", hovers}, {"keyboard", keyboard},
 		{"views", views}, {"attention", attends}, {"search", searches}, {"compare", compares}, {"export", exportsFiles}, {"address", addresses},
-		{"server dies and comes back", restarts}, {"times", times}, {"delete", deletes}, {"dark", darkens}, {"phone", narrows}, {"names for a screen reader", named},
+		{"server dies and comes back", restarts}, {"times", times}, {"two models", models}, {"delete", deletes}, {"dark", darkens}, {"phone", narrows}, {"names for a screen reader", named},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
 			b.t, s.t = t, t
@@ -403,9 +403,26 @@ func passes(t *testing.T, s *server) int {
 	return status.Forward.Passes
 }
 
+// models changes to a tiny random model and back: each has its own conversations, rows and vocabulary.
+func models(t *testing.T, _ *server, b *tab) {
+	before := eval[int](b, `document.querySelectorAll(".entry").length`)
+	b.choose("Model", "llama3")
+	b.until("an empty page without the other model's conversations", `document.querySelector(".welcome") && document.querySelectorAll(".entry").length === 0`)
+	b.say("Hé")
+	b.click(token(2))
+	b.until("its three rows", `document.querySelectorAll("#panel .layer").length === 3`)
+	if text := eval[string](b, `document.querySelector(".turn.user .words").textContent`); !strings.Contains(text, "⟨C3⟩") {
+		t.Errorf("half a character is shown as %q, want its byte", text)
+	}
+	b.choose("Model", "teach")
+	b.until("the conversations of the first model", fmt.Sprintf(`document.querySelectorAll(".entry").length === %d`, before))
+	b.click(".entry")
+	b.until("its text", `document.querySelectorAll(".turn.assistant").length > 0`)
+}
+
 func deletes(t *testing.T, s *server, b *tab) {
 	before := eval[int](b, `document.querySelectorAll(".entry").length`)
-	id := eval[string](b, `location.hash.slice(1).split("/")[0]`)
+	id := eval[string](b, `location.hash.slice(1).split(/[/?]/)[0]`)
 	b.click("#cache")
 	b.until("the table of what is kept", fmt.Sprintf(`document.querySelectorAll("#dialog tbody tr").length === %d`, before))
 	b.shot("cache")

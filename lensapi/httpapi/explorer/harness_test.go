@@ -46,7 +46,7 @@ func buildServer(t *testing.T) *server {
 
 func (s *server) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.binary, "serve", "--addr", s.addr)
+	s.cmd = exec.Command(s.binary, "serve", "--addr", s.addr, "--model", "teach", "--model", filepath.Join("..", "..", "lenstest", "testdata", "llama3"))
 	s.cmd.Env = append(os.Environ(), "GOPHERLENS_CACHE_DIR="+s.folder)
 	s.cmd.Stderr = s.t.Output()
 	if err := s.cmd.Start(); err != nil {

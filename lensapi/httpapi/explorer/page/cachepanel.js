@@ -17,7 +17,7 @@ export async function open() {
 
 async function paint() {
   try {
-    const [status, list] = await Promise.all([api.get("/api/cache/status"), api.get("/api/conversations", { limit: 200 })]);
+    const [status, list] = await Promise.all([api.get("/api/cache/status"), api.get("/api/conversations", { model: model?.name, limit: 200 })]);
     dialog("Cache", facts(status), table(list));
   } catch (err) {
     dialog("Cache", h("p", { class: "notice bad" }, err.message));
@@ -37,8 +37,8 @@ function facts({ cache, forward }) {
 
 function table(list) {
   const about = (c) => (c.bytes !== undefined ? bytes(c.bytes) : model ? "about " + bytes(c.total_tokens * model.bytes_per_token) : "–");
-  return h("div", { class: "scroller" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["conversation", "model", "tokens", "size", ""].map((t) => h("th", { scope: "col" }, t)))),
-    h("tbody", {}, list.conversations.map((c) => h("tr", {}, h("td", {}, c.title || c.conversation_id, h("div", { class: "soft" }, c.conversation_id)), h("td", {}, c.model_name), h("td", { class: "number" }, String(c.total_tokens)),
+  return h("div", { class: "scroller" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, [`conversation with ${model?.name ?? "the model"}`, "tokens", "size", ""].map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", {}, list.conversations.map((c) => h("tr", {}, h("td", {}, c.title || c.conversation_id, h("div", { class: "soft" }, c.conversation_id)), h("td", { class: "number" }, String(c.total_tokens)),
       h("td", { class: "number" }, about(c)), h("td", {}, remover(c)))))),
   list.total > list.conversations.length && h("p", { class: "soft" }, `and ${list.total - list.conversations.length} older ones`));
 }

@@ -1,7 +1,7 @@
 // composer.js: writing to the model, and taking in what it answers.
 
 import { h, fill, $, announce } from "./dom.js";
-import { state, model, set } from "./state.js";
+import { state, model, set, on } from "./state.js";
 import { why } from "./explain.js";
 import * as api from "./api.js";
 import * as data from "./data.js";
@@ -27,6 +27,7 @@ export function start(onchange) {
   send = h("button", { type: "submit", class: "primary" }, "Send");
   note = h("div", { class: "soft note", role: "status" });
   fill($("composer"), note, h("div", { class: "line" }, input, options(), send));
+  on(["conversation"], () => running || hint("")); // what was said of another one
   $("composer").addEventListener("submit", (e) => {
     e.preventDefault();
     if (running) stop();

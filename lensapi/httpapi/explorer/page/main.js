@@ -34,8 +34,10 @@ async function use(name) {
 // change is use by hand: a conversation with another model is left, for what follows it would be with that one.
 async function change(name) {
   await use(name);
+  if (model?.name !== name) return; // it could not be loaded
   const shown = transcript.current();
-  if (shown && model?.name === name && shown.model_name !== model.model_name) sidebar.begin();
+  set({ tracked: [], against: null, layer: 0, head: null }); // ids of tokens and numbers of heads are the other model's
+  if (shown && shown.model_name !== model.model_name) sidebar.begin();
   else if (!shown) open();
 }
 
@@ -102,7 +104,7 @@ async function connect() {
     header.models(models);
     await use((models.find((m) => m.default) ?? models[0]).name);
     status();
-    await Promise.all([sidebar.refresh(), open()]);
+    await open(); // the list of conversations came with the model
   } catch (err) {
     if (err.status === 401) banner.say("This server asks for a token: open the link that gopherlens serve printed.", { key: "token", closing: false });
     else if (!(err instanceof api.Gone)) banner.say(`The page could not start: ${err.message}.`, { retry: connect });

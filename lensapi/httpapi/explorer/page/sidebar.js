@@ -1,4 +1,4 @@
-// sidebar.js: the conversations that the cache holds, and the examples of an empty page.
+// sidebar.js: the conversations that the cache holds with the model in use, and the examples of an empty page.
 
 import { h, fill, $ } from "./dom.js";
 import { state, model, set, on } from "./state.js";
@@ -11,14 +11,14 @@ let list = [];
 let total = 0;
 
 export async function refresh() {
-  const got = await api.get("/api/conversations", { limit: Math.max(page, list.length) });
+  const got = await api.get("/api/conversations", { model: model?.name, limit: Math.max(page, list.length) });
   list = got.conversations;
   total = got.total;
   paint();
 }
 
 async function more() {
-  const got = await api.get("/api/conversations", { limit: page, offset: list.length });
+  const got = await api.get("/api/conversations", { model: model?.name, limit: page, offset: list.length });
   list.push(...got.conversations);
   paint();
 }
@@ -83,5 +83,9 @@ export function start() {
     if (open) $("sidebar").querySelector("button").focus();
   });
   on(["conversation"], paint);
+  on(["model"], () => {
+    list = [];
+    refresh().catch(() => {}); // the banner says that the server is gone
+  });
   paint();
 }
