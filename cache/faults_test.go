@@ -135,6 +135,7 @@ func (tr *trial) session() {
 	s.Sweep()
 	s.Prefix(small, seq(0, 5))
 	tr.add(c, 16)
+	tr.add(c, 40) // more blocks at once than may wait
 	verify(t, c, tr.ids, recompute(small))
 }
 
