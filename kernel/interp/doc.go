@@ -19,7 +19,10 @@
 // A redefinition recompiles every live declaration that depends on the name,
 // so old callers see the new function; what no longer compiles is dropped with
 // a notice. A declaration repeated word for word is kept as it is, so that
-// running a cell of declarations again changes nothing.
+// running a cell of declarations again changes nothing. Values of a type that
+// is declared again with the same layout become values of the new type, in
+// variables (migrate.go) and in the interfaces and functions that variables
+// lead to (renew.go).
 //
 // # Predeclared names
 //
@@ -52,9 +55,10 @@
 // # Errors
 //
 // Eval returns *kernel.EvalError for everything user code can do wrong. What
-// cannot be contained: a fatal error of the Go runtime itself (concurrent map
-// writes found by the runtime, memory exhaustion), and a compiled library that
-// panics in a goroutine of its own.
+// cannot be contained: a fatal error of the Go runtime in compiled code (a map
+// that encoding/json reads while a goroutine writes to it, memory exhaustion),
+// and a compiled library that panics in a goroutine of its own. Those that
+// interpreted code can cause end the cell (fatal.go).
 //
 // # Known limits of the interpreter (ixgo v1.1.1)
 //
