@@ -430,18 +430,24 @@ func (t *turn) send(ctx context.Context, x *wire, from, to int) error {
 		if err != nil {
 			return err
 		}
-		g, err := t.Lens(ctx, from, end, t.opt)
-		if err != nil {
-			return err
+		given := 0 // what was said has no layers here: a click has them
+		for given < len(tokens) && !tokens[given].Generated {
+			given++
+		}
+		var g *lens.Grid
+		if given < len(tokens) {
+			if g, err = t.Lens(ctx, from+given, end, t.opt); err != nil {
+				return err
+			}
 		}
 		for i, tok := range tokens {
 			if err := x.put("token", tok); err != nil {
 				return err
 			}
-			if !tok.Generated {
+			if i < given {
 				continue
 			}
-			for _, l := range layersOf(g, i, t.rows) {
+			for _, l := range layersOf(g, i-given, t.rows) {
 				if err := x.put("layer", LayerEvent{tok.Position, l}); err != nil {
 					return err
 				}

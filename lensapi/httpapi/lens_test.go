@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -265,4 +266,47 @@ func TestExport(t *testing.T) {
 	}
 	refused(t, r.ask(t, "GET", "/api/export/c?format=exe", nil), httpapi.Invalid, "json")
 	refused(t, r.ask(t, "GET", "/api/export/c?to=999", nil), httpapi.NotFound, "tokens")
+}
+
+// A tuned lens is there for the model that was given translators, with the numbers of the library, and refused for others.
+func TestTunedLens(t *testing.T) {
+	dir := t.TempDir()
+	var tuned *lens.Translators
+	src := teach(dir)
+	src.Translators = func(m *lens.Model) ([]*lens.Translators, error) {
+		fit, err := m.FitTunedLens(context.Background(), strings.Repeat("The capital of France is Paris. The keys near the cabinet are red. ", 4), lens.FitOptions{Steps: 2, Batch: 8})
+		if err != nil {
+			return nil, err
+		}
+		tuned = fit.Translators
+		return []*lens.Translators{tuned}, nil
+	}
+	other := teach(dir)
+	other.Name = "plain"
+	r := serve(t, httpapi.Options{Models: []httpapi.Source{src, other}})
+	r.chat(t, obj{"text": question, "conversation_id": "c"})
+	if info := into[httpapi.ModelInfo](t, r.ask(t, "GET", "/api/models/teach", nil)); !slices.Contains(info.Variants, "tuned") || slices.Contains(info.Variants, "jacobian") {
+		t.Errorf("variants %v", info.Variants)
+	}
+	click := into[httpapi.Click](t, r.ask(t, "GET", "/api/activations/c/12?variant=tuned&rows=fresh", nil))
+	m, err := teach(dir).Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	c, err := m.Reopen("c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := c.Lens(context.Background(), 12, 13, lens.LensOptions{Variant: lens.Tuned, Translators: tuned})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range click.LayerPredictions {
+		if l.Entropy != g.Cells[i][0].Entropy || l.Top[0].ID != g.Cells[i][0].Top[0].ID {
+			t.Errorf("row %s: %+v, want %+v", l.Row, l, g.Cells[i][0])
+		}
+	}
+	refused(t, r.ask(t, "POST", "/api/chat/with-activations", obj{"text": "a", "model": "plain", "variant": "tuned"}), httpapi.Invalid, "no translators")
+	refused(t, r.ask(t, "POST", "/api/chat/with-activations", obj{"text": "a", "model": "plain", "conversation_id": "c"}), httpapi.Conflict, "belongs to the model teach")
 }
