@@ -298,7 +298,11 @@ func (b *tab) requests(part string) int {
 	return n
 }
 
+// emptyLog begins the log anew, when nothing more comes of what was done before.
 func (b *tab) emptyLog() {
+	for before := -1; before != b.requests(""); time.Sleep(150 * time.Millisecond) {
+		before = b.requests("")
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked, b.called = nil, map[string]bool{}
