@@ -107,6 +107,9 @@ func kinds(v any, errs []error) (wire.Bundle, []error) {
 	if g, ok := tabular(v); ok {
 		return wire.Bundle{"text/plain": g.text(), "text/html": g.html()}, errs
 	}
+	if t, ok := shaped(v); ok {
+		return wire.Bundle{"text/plain": t}, errs
+	}
 	return picture(v, errs)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/gopherlens/gopherlens/kernel/display"
 	"github.com/gopherlens/gopherlens/kernel/wire"
 )
 
@@ -50,6 +51,14 @@ func own(v any, errs []error) (data wire.Bundle, _ []error, ok bool) {
 	}
 	if x, ok := v.(interface{ PDF() []byte }); ok {
 		calls["application/pdf"] = func() any { return x.PDF() }
+	}
+	if x, ok := v.(display.SimpleRenderer); ok {
+		data, errs = encodable(fmt.Sprintf("%T", v), x.SimpleRender, errs)
+		return data, errs, true
+	}
+	if x, ok := v.(display.Renderer); ok {
+		data, errs = encodable(fmt.Sprintf("%T", v), func() map[string]any { return x.Render().Data }, errs)
+		return data, errs, true
 	}
 	if len(calls) == 0 {
 		return nil, errs, false
@@ -98,6 +107,33 @@ func plotted(v any, errs []error) (data wire.Bundle, _ []error, ok bool) {
 	}
 	data["image/png"] = base64.StdEncoding.EncodeToString(b.Bytes())
 	return data, errs, true
+}
+
+// shaped is a tensor as text, its shape and type first: anything with a method
+// Shape whose result is a list of integers. ok is false for other values.
+func shaped(v any) (text string, ok bool) {
+	m := reflect.ValueOf(v)
+	if !m.IsValid() || m.Kind() == reflect.Pointer && m.IsNil() {
+		return "", false
+	}
+	shape := m.MethodByName("Shape")
+	if !shape.IsValid() || shape.Type().NumIn() != 0 || shape.Type().NumOut() != 1 ||
+		shape.Type().Out(0).Kind() != reflect.Slice || shape.Type().Out(0).Elem().Kind() != reflect.Int {
+		return "", false
+	}
+	err := protect(fmt.Sprintf("%T", v), func() {
+		var dims []string
+		list := shape.Call(nil)[0]
+		for i := range list.Len() {
+			dims = append(dims, fmt.Sprint(list.Index(i).Int()))
+		}
+		text = fmt.Sprintf("%T, shape (%s)", v, strings.Join(dims, ", "))
+		if of, is := v.(interface{ Dtype() reflect.Type }); is {
+			text += " of " + of.Dtype().String()
+		}
+		text += "\n" + strings.TrimRight(fmt.Sprint(v), "\n")
+	})
+	return text, err == nil
 }
 
 // grid is a table to be shown.

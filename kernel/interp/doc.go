@@ -60,6 +60,30 @@
 // and a compiled library that panics in a goroutine of its own. Those that
 // interpreted code can cause end the cell (fatal.go).
 //
+// # What Go programs cannot do in a cell
+//
+//   - Import what is not in this binary: cgo, plugin, runtime/cgo, runtime/race
+//     and modules that were not compiled in. Nothing is built or downloaded.
+//   - Use what a build does: //go:embed is refused; //go:linkname, build tags and
+//     assembly have no effect.
+//   - Use these generic functions of the standard library, which no table can
+//     hold: maphash.Comparable and WriteComparable, reflect.TypeAssert, and those
+//     of crypto/hkdf and crypto/pbkdf2.
+//   - Recurse without end: calls that nest deeper than 100,000 frames of the
+//     interpreter, which is some tens of thousands of calls, are an error, where
+//     compiled code has a stack of 1 GB.
+//   - Rely on finalizers, cleanups and weak pointers being prompt: a frame keeps
+//     what its last statements used until its function returns.
+//   - Find files in a stack: positions are In[3]:2. The function of a frame that
+//     runtime.Caller reports may be one of the interpreter's.
+//   - Ask for unsafe.Offsetof of a field of a type parameter's type.
+//   - Tell all types apart by name: an unnamed struct prints the name of an
+//     embedded field before its type, and types that generic functions declare
+//     inside print without the function's type arguments.
+//   - Declare a type at the top level for the rest of a block only: what a cell
+//     declares is the session's. A flag or a metric that compiled code lets be
+//     registered once panics when its cell runs again.
+//
 // # Known limits of the interpreter (ixgo v1.1.1)
 //
 // Heavy numbers belong into calls of lens or gonum: interpreted loops are tens of

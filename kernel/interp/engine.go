@@ -180,6 +180,10 @@ func (e *engine) replacement(fn *function, instr ssa.Instruction, old func(*fram
 		return e.sliceToArray(fn, i, old)
 	case *ssa.MakeSlice:
 		return e.makeSlice(fn, i, old)
+	case *ssa.Alloc:
+		return e.alloc(i, old)
+	case *ssa.MakeMap:
+		return e.makeMap(fn, i, old)
 	case *ssa.MakeChan:
 		return e.makeChan(fn, i, old)
 	case *ssa.FieldAddr:

@@ -205,6 +205,8 @@ func (e *engine) makeSlice(fn *function, i *ssa.MakeSlice, old func(*frame)) fun
 		}
 		if c, _, ok := index(fr.stack[rc], limit); !ok || c < n {
 			e.fail(fr, i, makeError(n, c))
+		} else {
+			e.needRoom(fr, i, c, size)
 		}
 		old(fr)
 	}
@@ -220,11 +222,13 @@ func makeError(n, c int64) (v any) {
 }
 
 func (e *engine) makeChan(fn *function, i *ssa.MakeChan, old func(*frame)) func(*frame) {
-	r := fn.reg(i.Size)
+	r, size := fn.reg(i.Size), sizes.Sizeof(i.Type().Underlying().(*types.Chan).Elem())
 	return func(fr *frame) {
-		if _, _, ok := index(fr.stack[r], math.MaxInt64>>15); !ok {
+		n, _, ok := index(fr.stack[r], math.MaxInt64>>15)
+		if !ok {
 			e.fail(fr, i, chanError())
 		}
+		e.needRoom(fr, i, n, size)
 		old(fr)
 	}
 }

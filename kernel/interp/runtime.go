@@ -142,6 +142,7 @@ func (s *Session) overrides() map[string]any {
 	}
 	m["log.Fatalf"] = func(f string, v ...any) { log.Output(2, fmt.Sprintf(f, v...)); s.exit(1) }
 	m["(*log.Logger).Fatalf"] = func(l *log.Logger, f string, v ...any) { l.Output(2, fmt.Sprintf(f, v...)); s.exit(1) }
+	maps.Copy(m, repeats())
 	return m
 }
 

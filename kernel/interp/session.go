@@ -118,6 +118,7 @@ func New() (*Session, error) {
 		return nil, fmt.Errorf("the predeclared names do not compile: %w", err)
 	}
 	clear(s.imports)
+	s.imports["display"] = "display" // as in gophernotes
 	s.first = s.state()
 	s.publish()
 	return s, nil

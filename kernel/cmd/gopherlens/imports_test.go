@@ -30,14 +30,15 @@ var allowed = map[string][]string{
 	"lensapi/httpapi":              {"cache", "plots", "lensapi", "lensapi/forward"},
 	"lensapi/httpapi/explorer":     {},
 	"kernel/wire":                  {},
-	"kernel":                       {"kernel/wire"},
+	"kernel/display":               {},
+	"kernel":                       {"kernel/wire", "kernel/display"},
 	"kernel/client":                {"kernel/wire"},
 	"kernel/kerneltest":            {"kernel", "kernel/wire", "kernel/client"},
 	"kernel/kernelspec":            {},
 	"kernel/notebook":              {},
 	"kernel/magic":                 {"kernel"},
 	"kernel/console":               {"kernel/client", "kernel/wire"},
-	"kernel/interp":                {"kernel", "lensapi", "plots", "cache"},
+	"kernel/interp":                {"kernel", "kernel/display", "lensapi", "plots", "cache"},
 	"kernel/cmd/gopherlens":        nil,
 }
 
@@ -47,7 +48,7 @@ var homes = []struct {
 	homes  []string
 	why    string
 }{
-	{"gorgonia.org/", []string{"lensapi/model"}, "its values are wrong without care; that care lives there"},
+	{"gorgonia.org/", []string{"lensapi/model", "kernel/interp"}, "its values are wrong without care; that care lives there (interp only lists its symbols)"},
 	{"github.com/dgraph-io/ristretto", []string{"cache"}, "a dropped Set must never lose data"},
 	{"github.com/klauspost/compress", []string{"cache"}, "decompression is bounded there"},
 	{"gonum.org/v1/plot", []string{"plots", "kernel/interp"}, "pictures look alike because one package draws them (interp only lists its symbols)"},
