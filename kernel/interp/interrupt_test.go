@@ -17,10 +17,13 @@ import (
 // one of its goroutines panicked, leaves the goroutines of others alone, even
 // while it waits for a cell that does not look at the stop flag.
 func TestInterruptSparesOtherCells(t *testing.T) {
-	for _, c := range []struct{ name, src, want string }{
-		{"interrupt", `<-make(chan int)`, "interrupted"},
+	for _, c := range []struct {
+		name, src, want string
+		after           time.Duration
+	}{
+		{"interrupt", `<-make(chan int)`, "interrupted", 50 * time.Millisecond},
 		{"panic", `go func() { panic("trouble") }()
-<-make(chan int)`, "panic"},
+<-make(chan int)`, "panic", 30 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +38,7 @@ go func() { for { sleeps.Add(1); time.Sleep(time.Millisecond) } }()
 go func() { <-gate; fmt.Print("alive") }()`); out.err != nil {
 				t.Fatal(out.err)
 			}
-			out := s.evalFor(t, c.src, 50*time.Millisecond)
+			out := s.evalFor(t, c.src, c.after)
 			var e *kernel.EvalError
 			if !errors.As(out.err, &e) || e.Name != c.want {
 				t.Fatalf("the cell ended with %v", out.err)
