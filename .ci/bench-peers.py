@@ -4,7 +4,7 @@
 usage: bench-peers.py GOPHERLENS TOOLS [--starts 3] [--rounds 5] [--peer DIR] [--only f32:f32,f16:f16,f16:q8_0,int8:q8_0,torch]
 
 TOOLS is the folder of torch_gpt2_lens.py and llamacpp-peer. llama.cpp is real and prebuilt: npm installs it to a copy of llamacpp-peer, DIR if given.
-PyTorch is Debian's python3-torch, with its default and with each of the settings that are known to help. A peer that is not there is left out, which is said.
+PyTorch is Debian's python3-torch with libopenblas0, without which it multiplies with a reference BLAS; it runs with its default and with each of the settings that are known to help. A peer that is not there is left out, which is said.
 Everything is started afresh several times; within a start the programs take turns, one works at a time, each on all processors but for PyTorch's setting
 of one thread. A decoded token of ours and of llama.cpp ends with its logits, PyTorch's ends before them.
 """
