@@ -28,7 +28,8 @@
 //
 // [Model.Track] follows any token through all rows, [Model.Attribute] splits a logit into what layers, heads and neurons add, [Model.Attention] and
 // [Model.HeadScores] show where heads look, [Model.Intervene] and [Model.Patch] change a run and measure what follows, [Model.FitTunedLens] fits translators,
-// [Model.Search] looks through what the cache holds, [Model.Report] writes what [Model.Verify] can compute again. API.md maps other tools' calls to these.
+// [Model.Search] looks through what the cache holds, [Model.Report] and [Conversation.Report] write what [Model.Verify] can compute again, [Grid.Parquet], [Grid.Zarr] and
+// [Model.LogitLensKit] write for other tools. API.md maps other tools' calls to these.
 //
 // # The cache
 //
