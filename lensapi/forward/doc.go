@@ -10,7 +10,7 @@
 //
 // A Runner is safe for concurrent use and keeps compiled programs for reuse. A Session and a Sampler belong to one
 // goroutine at a time; any number of sessions may run at once. They take turns in the order in which they came, and a long prompt takes many
-// turns. Forks, and sessions that Resume gives, share keys and values that nobody changes. No goroutine outlives a call
+// turns. Lens and Read take none, so a hook may call them in the midst of a turn; they share the processors with those who have one. Forks, and sessions that Resume gives, share keys and values that nobody changes. No goroutine outlives a call
 // by more than the fraction of a millisecond for which those of package kernels look for more work.
 //
 // # Errors
