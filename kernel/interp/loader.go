@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/goplus/ixgo"
 	"github.com/goplus/reflectx"
@@ -25,8 +26,8 @@ type loader struct {
 	rev   map[reflect.Type]types.Type
 	pkgs  map[string]*ixgo.Package // session packages by path
 
-	methods map[reflect.Type]bool // all types with methods that cells made
-	tables  []*methodSets         // where the interpreters find methods
+	methods map[reflect.Type]bool      // all types with methods that cells made
+	tables  []weak.Pointer[methodSets] // where the interpreters find methods; each is part of one
 	fence   atomic.Int64
 
 	repaired map[reflect.Type]bool // types whose method tables were made right
@@ -153,7 +154,13 @@ func (l *loader) share(own *methodSets) {
 		}
 	}
 	if len(fresh) > 0 {
-		for _, table := range l.tables {
+		live := l.tables[:0]
+		for _, t := range l.tables {
+			table := t.Value()
+			if table == nil { // no function of that cell is left
+				continue
+			}
+			live = append(live, t)
 			next := maps.Clone(*table)
 			for _, t := range fresh {
 				next[t] = nil
@@ -165,8 +172,9 @@ func (l *loader) share(own *methodSets) {
 			l.fence.Add(1)
 			publish(table, next)
 		}
+		l.tables = live
 	}
-	l.tables = append(l.tables, own)
+	l.tables = append(l.tables, weak.Make(own))
 }
 
 // readSets is the table as it is now; share may replace it meanwhile.

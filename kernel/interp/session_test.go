@@ -244,7 +244,7 @@ func TestReusedNames(t *testing.T) {
 			at100 = heap()
 		}
 	}
-	if grown := int64(heap()) - int64(at100); grown > 20<<20 {
+	if grown := int64(heap()) - int64(at100); grown > 2<<20 {
 		t.Errorf("100 cells of the same names keep %d KB", grown>>10)
 	}
 }
