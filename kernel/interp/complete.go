@@ -82,18 +82,28 @@ func (v *view) typeOf(expr string) (tv types.TypeAndValue, ok bool) {
 		}
 	}()
 	pkg := types.NewPackage("main", "main")
-	for n, p := range v.imports {
-		pkg.Scope().Insert(types.NewPkgName(token.NoPos, pkg, n, p))
-	}
-	for _, o := range v.scope {
-		pkg.Scope().Insert(o)
-	}
+	v.fill(pkg, nil)
 	tv, err := types.Eval(token.NewFileSet(), pkg, token.NoPos, expr)
 	return tv, err == nil
 }
 
+// fill declares in pkg what the names of v mean, but for those left out.
+func (v *view) fill(pkg *types.Package, leaveOut map[string]bool) {
+	for n, p := range v.imports {
+		if !leaveOut[n] {
+			pkg.Scope().Insert(types.NewPkgName(token.NoPos, pkg, n, p))
+		}
+	}
+	for n, o := range v.scope {
+		if !leaveOut[n] {
+			pkg.Scope().Insert(o)
+		}
+	}
+}
+
 // Complete lists what may stand at cursor: members of a package, fields and
-// methods of a value, names in scope, import paths, keywords.
+// methods of a value, keys of a struct literal, names in scope, import paths,
+// keywords.
 func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	cursor = min(max(cursor, 0), len(src))
 	before := src[:cursor]
@@ -110,13 +120,16 @@ func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	}
 	out := kernel.Completions{Start: start, End: cursor}
 	prefix := before[start:]
-	v := s.snapshot(src)
+	v := s.snapshot(src).withTypes(src)
 	rest := strings.TrimRight(before[:start], " \t\n")
 	if strings.HasSuffix(rest, ".") {
 		out.Items = v.members(operand(rest[:len(rest)-1]), prefix)
 		return out
 	}
-	out.Items = v.names(src, prefix)
+	keys, only := v.keys(src, start, cursor)
+	if out.Items = keys; !only {
+		out.Items = append(out.Items, v.names(src, prefix)...)
+	}
 	return out
 }
 

@@ -70,6 +70,95 @@ counter := 3`)
 	}
 }
 
+// Keys of struct literals: the fields that are not given yet.
+func TestCompleteKeys(t *testing.T) {
+	s := newSession(t)
+	s.eval(t, `import ("net/http"; "lens")
+type Base struct{ Depth int }
+func (b *Base) Dig() {}
+type Person struct { Base; Name string; age int }
+type Pair[K comparable, V any] struct{ Key K; Val V }
+func (p *Pair[K, V]) Swap(v V) V { return v }
+type Deep struct{ Pair[string, Person]; *Base }
+var deep Deep
+pair := Pair[string, Person]{}
+name := "a"`)
+	for _, c := range []struct{ src, want string }{ // | is the cursor; only what ends in ": " counts
+		{"Person{Na|", "Name: "},
+		{"Person{na|", "Name: "},
+		{"Person{|", "Base:  Name:  age: "},
+		{"q := &Person{Name: name, |", "Base:  age: "},
+		{"Person{Name: f(1, 2), Base: Base{D|", "Depth: "},
+		{"Person{Name: |", ""},
+		{"Person{name, |", ""},
+		{"Person{|, Name: f(a, b), age: 3}", "Base: "},
+		{"Person{\n\tName: name, // the name\n\t|\n}", "Base:  age: "},
+		{"[]Person{{Name: name}, {a|", "age: "},
+		{"[]*Person{{a|", "age: "},
+		{"[...]Person{2: {a|", "age: "},
+		{"[][]Person{{{Na|", "Name: "},
+		{"map[string]Person{\"a\": {a|", "age: "},
+		{"map[string]*Person{\"a\": {a|", "age: "},
+		{"map[Person]int{{a|", "age: "},
+		{"map[string]int{na|", ""},
+		{"[]Person{na|", ""},
+		{"f(Person{a|", "age: "},
+		{"Pair[string, int]{V|", "Val: "},
+		{"[]Pair[string, int]{{Key: name, |", "Val: "},
+		{"Pair{V|", "Val: "},
+		{"Deep{|", "Pair:  Base: "},
+		{"http.Server{Addr: \":1\", TLSC|", "TLSConfig: "},
+		{"http.Server{inShut|", ""},
+		{"&http.Server{ErrorL|", "ErrorLog: "},
+		{"lens.LensOptions{Va|", "Variant: "},
+		{"[]struct{A, B int}{{A: 1, |", "B: "},
+		{"type T struct{ First, Second int }\nx := T{Fi|", "First: "},
+		{"type Person struct{ Other int }\nx := Person{|", "Other: "},
+		{"func f() Person {na|", ""},
+		{"func f() []Person {na|", ""},
+		{"func f() *Person {na|", ""},
+		{"if name == \"\" {na|", ""},
+		{"type X struct {na|", ""},
+		{"x := \"Person{Na|", ""},
+		{"}{Na|", ""},
+		{"{Na|", ""},
+	} {
+		cursor := strings.IndexByte(c.src, '|')
+		got := s.Complete(strings.Replace(c.src, "|", "", 1), cursor)
+		var keys []string
+		for _, i := range got.Items {
+			if strings.HasSuffix(i.Text, ": ") {
+				keys = append(keys, i.Text)
+			}
+		}
+		if got := strings.Join(keys, " "); got != c.want {
+			t.Errorf("%q offers the keys %q, want %q", c.src, got, c.want)
+		}
+	}
+	// A key that has its colon keeps it; where there is a key, names are no use.
+	got := s.Complete("Person{Na: 1}", len("Person{Na"))
+	if len(got.Items) != 1 || got.Items[0].Text != "Name" {
+		t.Errorf("before a colon: %v", got.Items)
+	}
+	for _, c := range []struct{ src, want string }{
+		{"pair.", "Key Swap Val"},
+		{"pair.Val.", "Base Depth Dig Name age"},
+		{"deep.", "Base Depth Dig Key Pair Swap Val"},
+		{"deep.Pair.", "Key Swap Val"},
+		{"(&deep).D", "Depth Dig"},
+		{"deep.Val.N", "Name"},
+		{"deep.Swap(Person{}).N", "Name"},
+	} {
+		var names []string
+		for _, i := range s.Complete(c.src, len(c.src)).Items {
+			names = append(names, i.Text)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%q offers %q, want %q", c.src, got, c.want)
+		}
+	}
+}
+
 func TestInspect(t *testing.T) {
 	s := newSession(t)
 	s.eval(t, `import "strings"

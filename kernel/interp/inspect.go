@@ -20,7 +20,7 @@ func (s *Session) Inspect(src string, cursor, detail int) (map[string]any, bool)
 	if expr == "" {
 		return nil, false
 	}
-	v := s.snapshot(src)
+	v := s.snapshot(src).withTypes(src)
 	if s.mu.TryLock() { // no cell runs: variables hold still
 		defer s.mu.Unlock()
 	} else {
