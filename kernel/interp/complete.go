@@ -21,11 +21,12 @@ type view struct {
 	scope   map[string]types.Object
 	imports map[string]*types.Package
 	values  map[string]any // addresses of variables
+	decls   map[string]*decl
 }
 
 // publish takes a new snapshot; the caller holds mu.
 func (s *Session) publish() {
-	v := &view{scope: maps.Clone(s.scope), imports: map[string]*types.Package{}, values: map[string]any{}}
+	v := &view{scope: maps.Clone(s.scope), imports: map[string]*types.Package{}, values: map[string]any{}, decls: maps.Clone(s.decls)}
 	for n, p := range s.imports {
 		if pkg, err := s.importer().Import(p); err == nil {
 			v.imports[n] = pkg
@@ -54,7 +55,7 @@ func (s *Session) snapshot(src string) *view {
 		return v
 	}
 	defer s.mu.Unlock()
-	own := &view{scope: v.scope, imports: maps.Clone(v.imports), values: v.values}
+	own := &view{scope: v.scope, imports: maps.Clone(v.imports), values: v.values, decls: v.decls}
 	for _, im := range f.Imports {
 		path, err := strconv.Unquote(im.Path.Value)
 		if err != nil {
@@ -382,7 +383,7 @@ func signature(o types.Object) string {
 	case *types.TypeName:
 		return typeString(o.Type().Underlying())
 	case *types.Func:
-		return strings.TrimPrefix(typeString(o.Type()), "func")
+		return strings.TrimPrefix(typeString(named(o).Type()), "func")
 	case *types.Builtin, *types.Nil:
 		return ""
 	}

@@ -25,7 +25,7 @@ func declaredNames(ds []*decl) map[string]bool {
 func (s *Session) unchanged(own []*decl, vars map[string]bool) (fresh []*decl) {
 	same := map[*decl]bool{}
 	for _, d := range own {
-		if live := s.decls[d.names[0]]; live != nil && live.src == d.src && live.tok == d.tok &&
+		if live := s.decls[d.names[0]]; live != nil && live.src == d.src && live.doc == d.doc && live.tok == d.tok &&
 			slices.Equal(live.names, d.names) && !vars[d.names[0]] {
 			same[d] = true
 		}

@@ -194,6 +194,105 @@ func Map[T, U any](xs []T, f func(T) U) []U { return nil }`)
 	}
 }
 
+// Inspect shows comments, from the cells and from the tables of compiled
+// packages, and the names of parameters that those do not keep.
+func TestInspectComments(t *testing.T) {
+	s := newSession(t)
+	s.eval(t, `import ("strings"; "net/http"; "io"; "lens"; "plots"; "cache"; "bufio"; "slices")
+x := 1 // beside x
+// Person is somebody.
+//
+// In two paragraphs.
+type Person struct {
+	// Name is what one is called.
+	Name string
+	Age  int // in years
+	Mute bool
+}
+
+// Greet says hello.
+func (p Person) Greet(who string) string { return who }
+
+// far away
+
+func bare() {}
+type (
+	// Shape has an area.
+	Shape interface {
+		// Area is in m².
+		Area() float64
+	}
+	Plain int
+)
+type Child struct { Person; *http.Server }
+// Limit is the most there may be.
+const Limit = 3
+// Pair holds two.
+type Pair[T any] struct {
+	First T // the one
+}
+// Both gives both.
+func (p Pair[T]) Both() []T { return nil }
+var p Person
+var c Child
+var sh Shape
+var pair Pair[int]
+var r io.Reader
+var br *bufio.Reader`)
+	s.eval(t, "p.Age = 2")
+	for _, c := range []struct{ src, want string }{
+		{"Person", "\n\nPerson is somebody.\n\nIn two paragraphs."},
+		{"p.Name", "field Name string\n\nName is what one is called."},
+		{"p.Age", "field Age int\n\nin years"},
+		{"c.Age", "field Age int\n\nin years"},
+		{"p.Greet", "(who string) string\n\nGreet says hello."},
+		{"c.Greet", "\n\nGreet says hello."},
+		{"Shape", "\n\nShape has an area."},
+		{"sh.Area", "\n\nArea is in m²."},
+		{"Limit", "\n\nLimit is the most there may be."},
+		{"pair.First", "field First int\n\nthe one"},
+		{"pair.Both", "\n\nBoth gives both."},
+		{"strings", "import \"strings\"\n\nPackage strings implements"},
+		{"strings.Repeat", "func strings.Repeat(s string, count int) string\n\nRepeat returns a new string"},
+		{"strings.Repeat(", "func strings.Repeat(s string, count int) string\n\nRepeat returns a new string"},
+		{"strings.Cut", "func strings.Cut(s string, sep string) (before string, after string, found bool)\n\n"},
+		{"strings.NewReplacer", "(oldnew ...string) *strings.Replacer\n\n"},
+		{"slices.SortFunc", "x S, cmp func(a E, b E) int)\n\nSortFunc sorts"},
+		{"c.Addr", "field Addr string\n\nAddr optionally specifies"},
+		{"c.ListenAndServe", "\n\nListenAndServe listens on"},
+		{"http.StatusOK", "RFC 9110"},
+		{"r.Read", "Read(p []byte) (n int, err error)"},
+		{"br.Peek", "Peek(n int) ([]byte, error)\n\nPeek returns"},
+		{"bufio.Reader", "func (*bufio.Reader) Peek(n int) ([]byte, error)"},
+		{"len", "built in)\n\nThe len built-in function returns"},
+		{"lens", "\n\nPackage lens"},
+		{"lens.LensOptions", "\n\nLensOptions"},
+		{"lens.LensOptions{}.Top", "candidates per cell"},
+		{"cache", "\n\nPackage cache"},
+		{"plots", "\n\nPackage plots"},
+	} {
+		b, found := s.Inspect(c.src, len(c.src), 0)
+		if text, _ := b["text/plain"].(string); !found || !strings.Contains(text, c.want) {
+			t.Errorf("%q: %q, want %q", c.src, text, c.want)
+		}
+	}
+	for _, src := range []string{"bare", "Plain", "p.Mute", "x", "p"} {
+		b, _ := s.Inspect(src, len(src), 0)
+		if text, _ := b["text/plain"].(string); text == "" || strings.Contains(text, "\n\n") {
+			t.Errorf("%q: %q has a comment", src, text)
+		}
+	}
+	s.eval(t, "// Greet is rewritten.\nfunc (p Person) Greet(who string) string { return who }")
+	if b, _ := s.Inspect("p.Greet", 7, 0); !strings.HasSuffix(b["text/plain"].(string), "Greet is rewritten.") {
+		t.Errorf("a new comment: %q", b)
+	}
+	for _, i := range s.Complete("strings.Repea", 13).Items {
+		if i.Text == "Repeat" && i.Signature != "(s string, count int) string" {
+			t.Errorf("completion shows %q", i.Signature)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	s := newSession(t)
 	for _, c := range []struct{ src, status, indent string }{

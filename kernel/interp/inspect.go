@@ -7,13 +7,15 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
 )
 
 // maxValue bounds the text of a variable's value.
 const maxValue = 400
 
 // Inspect describes the expression around cursor: its declaration, its
-// methods if it is a type, its value if it is a variable.
+// methods if it is a type, its value if it is a variable, its comment.
 func (s *Session) Inspect(src string, cursor, detail int) (map[string]any, bool) {
 	cursor = min(max(cursor, 0), len(src))
 	expr := exprAt(src, cursor)
@@ -24,7 +26,7 @@ func (s *Session) Inspect(src string, cursor, detail int) (map[string]any, bool)
 	if s.mu.TryLock() { // no cell runs: variables hold still
 		defer s.mu.Unlock()
 	} else {
-		v = &view{scope: v.scope, imports: v.imports}
+		v = &view{scope: v.scope, imports: v.imports, decls: v.decls}
 	}
 	text := v.describe(expr, detail)
 	if text == "" {
@@ -64,10 +66,10 @@ func exprAt(src string, cursor int) string {
 
 func (v *view) describe(expr string, detail int) string {
 	if p, ok := v.imports[expr]; ok && v.scope[expr] == nil {
-		return fmt.Sprintf("package %s // import %q", p.Name(), p.Path())
+		return withComment(fmt.Sprintf("package %s // import %q", p.Name(), p.Path()), symbols.Docs(p.Path())[""].Text)
 	}
-	if o := v.object(expr); o != nil {
-		return v.describeObject(o, expr, detail)
+	if o, owner := v.object(expr); o != nil {
+		return withComment(v.describeObject(o, expr, detail), v.docOf(o, owner).Text)
 	}
 	tv, ok := v.typeOf(expr)
 	if !ok || tv.Type == nil {
@@ -83,26 +85,36 @@ func (v *view) describe(expr string, detail int) string {
 	return text
 }
 
+func withComment(text, comment string) string {
+	if comment == "" {
+		return text
+	}
+	return text + "\n\n" + comment
+}
+
 // object is what a plain or package-qualified name, or a selector of a value,
-// names.
-func (v *view) object(expr string) types.Object {
+// names; owner is the type that declares it, if that is a field or method.
+func (v *view) object(expr string) (o types.Object, owner *types.TypeName) {
 	if o := v.scope[expr]; o != nil {
-		return o
+		return o, nil
 	}
 	i := strings.LastIndexByte(expr, '.')
 	if i < 0 {
-		return types.Universe.Lookup(expr)
+		return types.Universe.Lookup(expr), nil
 	}
 	base, name := expr[:i], expr[i+1:]
 	if p, ok := v.imports[base]; ok && v.scope[base] == nil {
-		return p.Scope().Lookup(name)
+		return p.Scope().Lookup(name), nil
 	}
 	tv, ok := v.typeOf(base)
 	if !ok || tv.Type == nil {
-		return nil
+		return nil, nil
 	}
-	o, _, _ := types.LookupFieldOrMethod(tv.Type, true, types.NewPackage("main", "main"), name)
-	return o
+	o, index, _ := types.LookupFieldOrMethod(tv.Type, true, types.NewPackage("main", "main"), name)
+	if o == nil {
+		return nil, nil
+	}
+	return o, ownerOf(o, tv.Type, index)
 }
 
 func (v *view) describeObject(o types.Object, expr string, detail int) string {
@@ -122,6 +134,9 @@ func (v *view) describeObject(o types.Object, expr string, detail int) string {
 			text += "\nvalue: " + valueText(p, detail)
 		}
 		return text
+	}
+	if f, ok := o.(*types.Func); ok {
+		o = named(f)
 	}
 	return types.ObjectString(o, func(p *types.Package) string {
 		if p.Name() == "main" {

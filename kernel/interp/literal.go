@@ -154,8 +154,10 @@ func (v *view) literalType(src string, toks []lexeme, open []*bracket) types.Typ
 	if tv, ok := v.typeOf(strings.ReplaceAll(expr, "[...]", "[]")); ok && tv.IsType() {
 		return tv.Type
 	}
-	if o, ok := v.object(expr).(*types.TypeName); ok { // generic, and not instantiated yet
-		return o.Type()
+	if o, _ := v.object(expr); o != nil { // a generic type that is not instantiated yet?
+		if t, ok := o.(*types.TypeName); ok {
+			return t.Type()
+		}
 	}
 	return nil
 }
@@ -271,7 +273,7 @@ func (v *view) withTypes(src string) (out *view) {
 		return v
 	}
 	pkg := types.NewPackage("main", "main")
-	own := &view{scope: maps.Clone(v.scope), imports: v.imports, values: v.values}
+	own := &view{scope: maps.Clone(v.scope), imports: v.imports, values: v.values, decls: v.decls}
 	if own.scope == nil {
 		own.scope = map[string]types.Object{}
 	}

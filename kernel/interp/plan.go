@@ -18,6 +18,7 @@ type decl struct {
 	names []string // what it declares; a method as "T.m"
 	tok   token.Token
 	src   string
+	doc   string // the comment above
 	file  string // "In[3]"
 	line  int
 	col   int
@@ -197,7 +198,7 @@ func unfinished(msg string) string {
 }
 
 func (p *plan) addDecl(it item, seq int) []syntaxError {
-	q, errs := parseItem(p.file, it, "package p;", "\n", 0)
+	q, errs := parseItem(p.file, it, "package p;", "\n", parser.ParseComments)
 	if errs != nil {
 		return errs
 	}
@@ -217,7 +218,7 @@ func (p *plan) addDecl(it item, seq int) []syntaxError {
 
 func (p *plan) newDecl(q *parsed, n ast.Node, src string, tok token.Token, free, keys []*ast.Ident, names ...string) *decl {
 	line, col := q.at(n.Pos())
-	d := &decl{names: names, tok: tok, src: src, file: p.file, line: line, col: col, deps: map[string]bool{}}
+	d := &decl{names: names, tok: tok, src: src, doc: leadComment(q.origin.lead), file: p.file, line: line, col: col, deps: map[string]bool{}}
 	for _, ids := range [][]*ast.Ident{free, keys} {
 		for _, id := range ids {
 			if id.Pos() >= n.Pos() && id.Pos() < n.End() {
@@ -306,6 +307,9 @@ func (p *plan) addGen(q *parsed, d *ast.GenDecl, free, keys []*ast.Ident) {
 		for _, sp := range d.Specs {
 			ts := sp.(*ast.TypeSpec)
 			nd := p.newDecl(q, ts, q.text(ts), token.TYPE, free, keys, ts.Name.Name)
+			if text := specComment(ts.Doc, ts.Comment); text != "" || d.Lparen.IsValid() {
+				nd.doc = text
+			}
 			p.decls = append(p.decls, nd)
 		}
 	case token.CONST:

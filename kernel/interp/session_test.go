@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -270,6 +271,36 @@ func TestTablesAreCurrent(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(got, want) {
+			t.Errorf("symbols/%s is stale: run go generate ./kernel/interp/...", name)
+		}
+	}
+}
+
+// The comments of the standard library are those of one version of Go.
+func TestDocsAreCurrent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads the source of every package")
+	}
+	want, err := gen.Docs(".")
+	if err != nil {
+		t.Skipf("no go command, or no source: %v", err)
+	}
+	for name, packages := range want {
+		archive, err := os.ReadFile(filepath.Join("symbols", name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got, err := gen.Unpack(archive)
+		if err != nil {
+			t.Errorf("symbols/%s: %v", name, err)
+			continue
+		}
+		if string(got[gen.Version]) != string(packages[gen.Version]) {
+			t.Logf("symbols/%s is of %s", name, got[gen.Version])
+			continue
+		}
+		if !maps.EqualFunc(got, packages, bytes.Equal) {
 			t.Errorf("symbols/%s is stale: run go generate ./kernel/interp/...", name)
 		}
 	}

@@ -13,10 +13,11 @@ import (
 type item struct {
 	tok       token.Token
 	src       string
-	offset    int  // byte offset in the cell
-	line, col int  // from 1; col counts bytes
-	semi      bool // ended by a semicolon that the user typed
-	method    bool // func ( ...: a method or a function literal
+	lead      string // what stands between the item before and this one
+	offset    int    // byte offset in the cell
+	line, col int    // from 1; col counts bytes
+	semi      bool   // ended by a semicolon that the user typed
+	method    bool   // func ( ...: a method or a function literal
 }
 
 // syntaxError is one complaint of the scanner or parser, positioned in the cell.
@@ -36,7 +37,7 @@ func splitCell(src string) ([]item, []syntaxError) {
 	sc.Init(file, []byte(src), func(p token.Position, msg string) {
 		errs = append(errs, syntaxError{p.Line, p.Column, msg})
 	}, 0)
-	depth, start := 0, -1
+	depth, start, last := 0, -1, 0
 	header, braces := false, false
 	var cur item
 	count := 0
@@ -45,6 +46,7 @@ func splitCell(src string) ([]item, []syntaxError) {
 			cur.src = strings.TrimRight(src[start:end], " \t\r\n")
 			cur.semi = semi
 			items = append(items, cur)
+			last = start + len(cur.src)
 		}
 		start, count, header, braces = -1, 0, false, false
 	}
@@ -70,7 +72,11 @@ func splitCell(src string) ([]item, []syntaxError) {
 		if start < 0 {
 			p := fset.PositionFor(pos, false)
 			start = off
-			cur = item{tok: tok, offset: off, line: p.Line, col: p.Column}
+			lead := src[last:off]
+			if len(items) == 0 {
+				lead = "\n" + lead // there is nothing that a comment could be beside
+			}
+			cur = item{tok: tok, lead: lead, offset: off, line: p.Line, col: p.Column}
 		}
 		count++
 		if count == 2 && cur.tok == token.FUNC && tok == token.LPAREN {

@@ -3,8 +3,11 @@
 // cache, of the standard packages that must be the compiled ones (log,
 // log/slog), and of gonum.
 //
+// It also holds the comments of all packages that cells can import (docs.zip of
+// this module, docs_others.zip of the rest).
+//
 // Run `go generate ./kernel/interp/...` after the exported API of one of these
-// packages changed; a test of the parent package fails until then.
+// packages or a comment on it changed; tests of the parent package fail until then.
 package symbols
 
 import (

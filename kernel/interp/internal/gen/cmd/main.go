@@ -1,5 +1,5 @@
-// Command cmd writes the symbol tables into ../symbols, or into the directory
-// given as its argument. Run it through `go generate ./kernel/interp/...`.
+// Command cmd writes the symbol tables and the tables of comments into
+// ../symbols, or into the directory given as its argument. Run it through `go generate ./kernel/interp/...`.
 package main
 
 import (
@@ -25,6 +25,15 @@ func run(dir string) error {
 	files, err := gen.Generate(".", gen.Targets)
 	if err != nil {
 		return err
+	}
+	docs, err := gen.Docs(".")
+	if err != nil {
+		return err
+	}
+	for name, table := range docs {
+		if files[name], err = gen.Pack(table); err != nil {
+			return err
+		}
 	}
 	for name, src := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), src, 0o644); err != nil {
