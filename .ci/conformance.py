@@ -33,7 +33,7 @@ class GopherlensTests(jupyter_kernel_test.KernelTests):
 
     completion_samples = [
         {"text": 'import "strings"\nstrings.ToUpp', "matches": {"ToUpper", "ToUpperSpecial"}},
-        {"text": "Disp", "matches": {"Display", "DisplayID"}},
+        {"text": "Disp", "matches": {"Display", "DisplayID", "display"}},
     ]
     complete_code_samples = ["x := 1", "func f() int {\n\treturn 1\n}", 'import "fmt"\nfmt.Println(1)', "// a remark", "type T struct{ A int }"]
     incomplete_code_samples = ["for i := 0; i < 3; i++ {", "f(1,", "s := `open", "if true {\n\tx := 1", "/* open"]
