@@ -226,6 +226,9 @@ func (s *Session) newTypes(u *unit, b *program) []types.Type {
 	for _, v := range u.fresh {
 		visit(v.Type())
 	}
+	if u.folder {
+		return found
+	}
 	for _, t := range s.ld.known() { // what values in interfaces are renewed to
 		if n, ok := t.(*types.Named); ok && n.TypeArgs().Len() > 0 {
 			if to := u.counterpart(n); to != nil && n.Obj().Pkg() != u.pkg {
@@ -336,6 +339,11 @@ func (s *Session) context(u *unit, r *run) *ixgo.Context {
 			c.RegisterExternal("main."+n, f)
 		}
 	}
+	for p, st := range s.cells {
+		for n, f := range st.funcs {
+			c.RegisterExternal(p.Path()+"."+n, f)
+		}
+	}
 	return c
 }
 
@@ -393,6 +401,9 @@ func (s *Session) learn(u *unit, main *ssa.Package, in *ixgo.Interp) error {
 		s.ld.install(u.varPkg.Path(), vars)
 	}
 	u.funcs = map[string]any{}
+	if u.folder {
+		return s.learnFolder(u, main, in)
+	}
 	for _, list := range [][]*decl{u.inherit, u.own} {
 		for _, d := range list {
 			n := d.names[0]

@@ -42,7 +42,7 @@ func (e *engine) call(fn *function, i *ssa.Call, old func(*frame)) func(*frame) 
 
 // earlier is the interpreted function of an earlier cell that f stands for.
 func (e *engine) earlier(f *ssa.Function) *function {
-	if f.Pkg == nil || f.Pkg.Pkg.Name() != "main" {
+	if f.Pkg == nil || !fromCells(f.Pkg.Pkg) {
 		return nil
 	}
 	if recv := f.Signature.Recv(); recv != nil {
@@ -51,8 +51,12 @@ func (e *engine) earlier(f *ssa.Function) *function {
 		}
 		return nil
 	}
-	v, ok := e.s.funcs[f.Name()]
-	if !ok || e.mine[f.Name()] {
+	funcs, mine := e.s.funcs, e.mine
+	if st := e.s.cells[f.Pkg.Pkg]; ofFolder(f.Pkg.Pkg.Path()) && st != nil {
+		funcs, mine = st.funcs, nil
+	}
+	v, ok := funcs[f.Name()]
+	if !ok || mine[f.Name()] {
 		return nil
 	}
 	if c := interpreted(v); c != nil && len(c.env) == 0 {

@@ -19,7 +19,7 @@ import (
 type unit struct {
 	file        string
 	seq         int
-	fn          string
+	fn          string // the function of its statements, "" for a folder
 	pkg         *types.Package
 	info        *types.Info
 	syntax      *ast.File
@@ -38,6 +38,7 @@ type unit struct {
 	aliases []*types.Var // earlier selves of redefined variables, under another name
 	moved   []moved
 	hidden  []*types.Var // one variable per new type, by which its reflect type is learned
+	folder  bool         // a package of a folder, whose variables stay in it
 
 	quiet   bool // a semicolon suppresses the last expression
 	shows   bool // ends in an expression to display

@@ -24,6 +24,29 @@
 // variables (migrate.go) and in the interfaces and functions that variables
 // lead to (renew.go).
 //
+// # Packages beside the notebook
+//
+// A path that starts with ./ imports a folder of the working directory, which
+// front ends and gopherlens run set to the notebook's (%cd changes it). Its .go
+// files, tests and those that build constraints exclude left out, are one
+// package, interpreted with the same checks as cells. They may import what cells
+// may, and further folders by paths relative to their own, ./ or ../, inside the
+// working directory. Errors name ./helpers/file.go:3:5.
+//
+// The package is initialised once and keeps its variables from cell to cell. Its
+// files are read again when an import of it is run again. If they, or those of
+// folders that it imports, differ from what is loaded, a new package takes its
+// name: initialised anew, with variables of its own. Declarations of cells that
+// use the name are compiled again. Values that exist keep their types and
+// methods of before, which are other types than those of the same name now; the
+// cell says which variables hold some. If the cell fails to compile or the new
+// package does not initialise, the name keeps the package of before. Packages
+// that import a changed folder follow when they are themselves imported again.
+//
+// Refused are absolute paths, paths and symbolic links that leave the working
+// directory, package main, cgo, //go:embed, functions without bodies, more than
+// 4 MiB of Go or 1000 files in a folder, and more than 64 folders in one cell.
+//
 // # Predeclared names
 //
 // Each can be redefined like any other name:

@@ -107,13 +107,13 @@ func harmless(e types.Error) bool {
 // ofCell matches the type of a struct literal that no other package declares.
 var ofCell = regexp.MustCompile(`of type (main\.|struct\{|\pL[\pL\d_]*(\[|$))`)
 
-// place is a line of a cell.
+// place is a line of a cell or of a file beside the notebook.
 type place struct {
 	file string
 	line int
 }
 
-var framePattern = regexp.MustCompile(`(?m)^(\S+)\(\)\n\t(In\[\d+\]):(\d+)`)
+var framePattern = regexp.MustCompile(`(?m)^(\S+)\(\)\n\t(In\[\d+\]|\./\S+\.go):(\d+)`)
 
 // stackOf reads the user's lines from a stack the interpreter wrote.
 func stackOf(stack []byte) (frames []place, names []string) {

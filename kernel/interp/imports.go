@@ -22,6 +22,9 @@ func (i importer) Import(path string) (*types.Package, error) {
 	if full, ok := symbols.Short[path]; ok {
 		path = full
 	}
+	if isFolder(path) || ofFolder(path) {
+		return i.s.folderPackage(path)
+	}
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
@@ -86,18 +89,21 @@ func (s *Session) resolveImports(p *plan) (names map[string]string, dots []strin
 			fail = append(fail, diagnostic{token.Position{Filename: p.file, Line: im.line, Column: im.col}, err.Error()})
 			continue
 		}
-		name := pkg.Name()
+		name, path := pkg.Name(), im.path
+		if isFolder(path) {
+			path = pkg.Path() // as it is now
+		}
 		if im.name != "" {
 			name = im.name
 		}
 		switch name {
 		case "_":
 		case ".":
-			if !slices.Contains(dots, im.path) {
-				dots = append(dots, im.path)
+			if !slices.Contains(dots, path) {
+				dots = append(dots, path)
 			}
 		default:
-			names[name] = im.path
+			names[name] = path
 		}
 	}
 	return names, dots, fail

@@ -30,6 +30,7 @@ func (s *Session) Reset() error {
 	f := s.first
 	s.scope, s.imports, s.dots = maps.Clone(f.scope), maps.Clone(f.imports), slices.Clone(f.dots)
 	s.decls, s.funcs = maps.Clone(f.decls), maps.Clone(f.funcs)
+	clear(s.folders) // the next import starts them anew
 	s.prune()
 	s.publish()
 	return nil

@@ -164,7 +164,7 @@ func repairProgram(prog *ssa.Program, pkgs []*ssa.Package, named []types.Type, i
 		}
 		mset := prog.MethodSets.MethodSet(t)
 		for i := range mset.Len() {
-			if p := mset.At(i).Obj().Pkg(); p == nil || interpreted[p] || p.Name() == "main" {
+			if p := mset.At(i).Obj().Pkg(); p == nil || interpreted[p] || fromCells(p) {
 				visit(prog.MethodValue(mset.At(i)))
 			}
 		}

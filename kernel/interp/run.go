@@ -87,6 +87,9 @@ func (s *Session) runCell(u *unit) (err error) {
 	if err := u.interp.RunInit(); err != nil {
 		return err
 	}
+	if u.folder {
+		return nil
+	}
 	_, err = u.interp.RunFunc(u.fn)
 	return err
 }

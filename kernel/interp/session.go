@@ -36,6 +36,7 @@ type Session struct {
 	funcs   map[string]any          // compiled functions by name
 	cells   map[*types.Package]*stub
 	deps    map[*types.Package][]*types.Package // of packages with source
+	folders map[string]*folder                  // last loaded, by absolute path
 	seq     int                                 // cells compiled, failures included
 	declSeq int
 	hooks   map[string]any // overrides common to all cells
@@ -80,7 +81,7 @@ func New() (*Session, error) {
 	catchLog()
 	s := &Session{
 		scope: map[string]types.Object{}, imports: map[string]string{}, decls: map[string]*decl{}, funcs: map[string]any{},
-		cells: map[*types.Package]*stub{}, deps: map[*types.Package][]*types.Package{}, positions: map[string]panicSite{},
+		cells: map[*types.Package]*stub{}, deps: map[*types.Package][]*types.Package{}, folders: map[string]*folder{}, positions: map[string]panicSite{},
 		panics: make(chan ixgo.PanicError), done: make(chan struct{}),
 	}
 	s.base = ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.OptionLoadAllImethod)
@@ -170,6 +171,9 @@ func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err erro
 	if s.seq == 1 {
 		file = "prelude"
 	}
+	if err := s.loadFolders(ctx, file, c.Source, cio); err != nil {
+		return nil, err
+	}
 	u, fail := s.compile(file, c.Source)
 	if fail != nil {
 		return nil, compileErrors(file, c.Source, fail)
@@ -214,7 +218,7 @@ func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
 	}
 	own := s.unchanged(p.decls, vars)
 	a := &assembly{file: file, seq: s.seq, plan: p, own: own, imports: imports, dots: dots, showLast: p.displays(), stay: map[string]bool{}}
-	changed, dropped := map[string]bool{}, map[*decl]string{}
+	changed, dropped := s.reloaded(imports), map[*decl]string{}
 	for range 50 {
 		a.inherit = a.inherit[:0]
 		for _, d := range s.inherited(own, changed) {
@@ -245,6 +249,11 @@ func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
 			u.dropped = dropped
 			for n := range a.stay {
 				if !vars[n] && s.scope[n] != nil {
+					u.stays = append(u.stays, n)
+				}
+			}
+			for _, n := range s.staysBehind(u) {
+				if !vars[n] && !slices.Contains(u.stays, n) {
 					u.stays = append(u.stays, n)
 				}
 			}
@@ -379,6 +388,16 @@ func (s *Session) prune() {
 		for _, q := range typePackages(o.Type()) {
 			visit(q)
 		}
+	}
+	for _, path := range slices.Concat(slices.Collect(maps.Values(s.imports)), s.dots) {
+		if ofFolder(path) {
+			if p, err := s.folderPackage(path); err == nil {
+				visit(p)
+			}
+		}
+	}
+	for _, f := range s.folders {
+		visit(f.pkg)
 	}
 	for p := range s.cells {
 		if !keep[p] {

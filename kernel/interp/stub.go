@@ -13,6 +13,7 @@ type stub struct {
 	files []*ast.File
 	info  *types.Info
 	deps  []*types.Package // what generic bodies and types refer to
+	funcs map[string]any   // of a folder, compiled
 }
 
 // newStub keeps of a compiled cell what later cells need.
@@ -22,11 +23,14 @@ func newStub(u *unit) *stub {
 	for _, d := range u.syntax.Decls {
 		switch d := d.(type) {
 		case *ast.GenDecl:
-			if d.Tok == token.TYPE {
+			switch d.Tok {
+			case token.TYPE:
 				f.Decls = append(f.Decls, d)
+			case token.VAR: // of a folder; those of cells have moved
+				f.Decls = append(f.Decls, withoutValues(d))
 			}
 		case *ast.FuncDecl:
-			if d.Name.Name == u.fn {
+			if d.Name.Name == u.fn || d.Recv == nil && d.Name.Name == "init" {
 				continue
 			}
 			fn, ok := u.info.Defs[d.Name].(*types.Func)
@@ -56,6 +60,12 @@ func newStub(u *unit) *stub {
 			st.info.Defs[d.Name] = u.info.Defs[d.Name]
 		case *ast.GenDecl:
 			for _, sp := range d.Specs {
+				if vs, ok := sp.(*ast.ValueSpec); ok {
+					for _, id := range vs.Names {
+						st.info.Defs[id] = u.info.Defs[id]
+					}
+					continue
+				}
 				ts := sp.(*ast.TypeSpec)
 				o := u.info.Defs[ts.Name]
 				st.info.Defs[ts.Name] = o
@@ -66,6 +76,15 @@ func newStub(u *unit) *stub {
 		}
 	}
 	return st
+}
+
+// withoutValues only names the variables that d declares.
+func withoutValues(d *ast.GenDecl) *ast.GenDecl {
+	out := &ast.GenDecl{Tok: d.Tok, TokPos: d.TokPos}
+	for _, sp := range d.Specs {
+		out.Specs = append(out.Specs, &ast.ValueSpec{Names: sp.(*ast.ValueSpec).Names})
+	}
+	return out
 }
 
 // generic reports whether fn has type parameters, its receiver's included.
@@ -122,7 +141,7 @@ func walkType(t types.Type, seen map[types.Type]bool, f func(types.Type)) {
 			each(t.Underlying())
 		}
 		for m := range t.Methods() {
-			if t.Obj().Pkg() != nil && t.Obj().Pkg().Name() == "main" {
+			if fromCells(t.Obj().Pkg()) {
 				each(m.Type())
 			}
 		}

@@ -40,14 +40,18 @@ func (s *Session) placeOf(fn *ssa.Function, at ssa.Instruction) (p place, ok boo
 		return place{}, false
 	}
 	where := s.base.FileSet.Position(pos)
-	return place{where.Filename, where.Line}, strings.HasPrefix(where.Filename, "In[")
+	return place{where.Filename, where.Line}, strings.HasPrefix(where.Filename, "In[") || isFolder(where.Filename)
 }
 
 var closureSuffix = regexp.MustCompile(`\$(\d+)`)
 
+// folderPrefix is what the path of a folder's package has before its name.
+var folderPrefix = regexp.MustCompile(`folder@\d+/`)
+
 // frameName is the runtime's name of a function, as its user knows it.
 func frameName(name string) string {
 	name = closureSuffix.ReplaceAllString(name, ".func$1")
+	name = folderPrefix.ReplaceAllString(name, "")
 	if recv, ok := strings.CutPrefix(name, "(*main."); ok {
 		name = "(*" + recv
 	} else if recv, ok := strings.CutPrefix(name, "(main."); ok {
