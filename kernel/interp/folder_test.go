@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,13 @@ func counterFiles(t *testing.T) {
 		"counter/names/n.go", "package names\nimport \"strings\"\nfunc Clean(s string) string { return strings.TrimSpace(s) }\n")
 }
 
+func completions(s *Session, src string) (out []string) {
+	for _, m := range s.Complete(src, len(src)).Items {
+		out = append(out, m.Text)
+	}
+	return out
+}
+
 // expect runs cells given as source, what it prints and "=> value".
 func expect(t *testing.T, s *testSession, cells ...string) {
 	t.Helper()
@@ -159,8 +167,15 @@ o.Hit()`, "=> 26",
 		`counter.Last = "set"; counter.Last`, "=> set",
 		`import cc "./counter"; cc.Last`, "=> set", // the same package: its files are as they were
 		`import . "./counter"; Last + New("q").Name`, "=> setq",
-		`c.hits`, "!! In[17]:1:3: c.hits undefined (cannot refer to unexported field hits)",
+		`var _ struct{} = counter.Last`, "!! In[17]:1:18: cannot use counter.Last (variable of type string) as struct{} value in variable declaration",
+		`c.hits`, "!! In[18]:1:3: c.hits undefined (cannot refer to unexported field hits)",
 	)
+	if got := completions(s.Session, "counter.Ma"); !slices.Equal(got, []string{"Map"}) {
+		t.Errorf("completed with %v", got)
+	}
+	if got, _ := s.Inspect("counter", 7, 0); got["text/plain"] != "package counter // of a folder beside the notebook" {
+		t.Errorf("inspected as %v", got)
+	}
 }
 
 func TestFolderChanges(t *testing.T) {
@@ -179,7 +194,7 @@ func TestFolderChanges(t *testing.T) {
 		t.Errorf("%v %q", out.err, out.stderr)
 	}
 	expect(t, s, `h.N`, "=> 1", `get()`, "=> 201", `v.Get()`, "=> 101", // the old value has its old methods
-		`v = h.Make()`, "!! In[14]:1:5: cannot use h.Make() (value of struct type h.T) as h.T value in assignment",
+		`v = h.Make()`, "!! In[14]:1:5: cannot use h.Make() (value of struct type h.T) as h.T value in assignment; a value made before the package was imported anew has the h.T of then",
 		`v := h.Make(); v.Get()`, "=> 201")
 
 	rewriteFiles(t, "h/h.go", "package h\n\ntype T struct{ A, B int }\n\nfunc (t T) Get() int { return t.B }\nfunc Make() T { return T{1, 5} }\n")

@@ -66,6 +66,9 @@ func exprAt(src string, cursor int) string {
 
 func (v *view) describe(expr string, detail int) string {
 	if p, ok := v.imports[expr]; ok && v.scope[expr] == nil {
+		if ofFolder(p.Path()) {
+			return fmt.Sprintf("package %s // of a folder beside the notebook", p.Name())
+		}
 		return withComment(fmt.Sprintf("package %s // import %q", p.Name(), p.Path()), symbols.Docs(p.Path())[""].Text)
 	}
 	if o, owner := v.object(expr); o != nil {

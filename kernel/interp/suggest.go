@@ -75,10 +75,17 @@ func packagesNamed(name string) (paths []string) {
 	return paths
 }
 
+// sameName matches the refusal of a value whose type is called as the wanted one:
+// a folder's package was loaded twice.
+var sameName = regexp.MustCompile(`of (?:\w+ )*type (\S+\.\w+)\) as (\S+\.\w+) value`)
+
 // suggest adds to a message about an unknown name the one that may be meant.
 func (s *Session) suggest(u *unit, a *assembly, msg string) string {
 	var want string
 	var candidates []string
+	if m := sameName.FindStringSubmatch(msg); m != nil && m[1] == m[2] {
+		return msg + "; a value made before the package was imported anew has the " + m[1] + " of then"
+	}
 	if m := undefinedName.FindStringSubmatch(msg); m != nil {
 		want = m[1]
 		if paths := packagesNamed(want); len(paths) > 0 {
