@@ -121,7 +121,7 @@ func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	}
 	out := kernel.Completions{Start: start, End: cursor}
 	prefix := before[start:]
-	v := s.snapshot(src).withTypes(src)
+	v := s.snapshot(src).withLocals(src, start)
 	rest := strings.TrimRight(before[:start], " \t\n")
 	if strings.HasSuffix(rest, ".") {
 		out.Items = v.members(operand(rest[:len(rest)-1]), prefix)
@@ -144,13 +144,13 @@ func (v *view) names(src, prefix string) []kernel.Completion {
 			out = append(out, kernel.Completion{Text: name, Type: kind, Signature: sig})
 		}
 	}
+	for n, o := range v.scope {
+		add(n, kindOf(o), signature(o))
+	}
 	for _, n := range definedIn(src) {
 		if n != prefix {
 			add(n, "instance", "")
 		}
-	}
-	for n, o := range v.scope {
-		add(n, kindOf(o), signature(o))
 	}
 	for n := range v.imports {
 		add(n, "module", "")

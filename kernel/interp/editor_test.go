@@ -194,6 +194,58 @@ func Map[T, U any](xs []T, f func(T) U) []U { return nil }`)
 	}
 }
 
+// Members of what the unfinished cell itself declares.
+func TestCompleteLocals(t *testing.T) {
+	s := newSession(t)
+	s.eval(t, `type Person struct { Name string; age int }
+func people() ([]Person, error) { return nil, nil }
+p := 3
+ps := []Person{}`)
+	for _, c := range []struct{ src, want string }{
+		{"q := Person{}\nq.|", "Name age"},
+		{"q := Person{}; q.N|", "Name"},
+		{"p := Person{}\np.|\nx := 1", "Name age"},
+		{"xs, err := people()\nxs[0].N|", "Name"},
+		{"import \"strings\"\nvar b strings.Builder\nb.WriteR|", "WriteRune"},
+		{"import \"lens\"\nvar o lens.LensOptions\no.Va|", "Variant"},
+		{"for _, x := range ps {\n\tx.|", "Name age"},
+		{"for _, x := range ps {\n\ty := x\n\tif true {\n\t\tprintln(y.|", "Name age"},
+		{"for _, x := range ps {\n\ty := x.|\n}\nz := 1", "Name age"},
+		{"func f(x Person) {\n\tx.|", "Name age"},
+		{"func (x Person) F() {\n\tx.|\n}", "Name age"},
+		{"func (x *Person) F(y Person) {\n\ty.|\n}", "Name age"},
+		{"type Q struct{ A int }\nfunc (x Q) F() {\n\tx.|\n}", "A F"},
+		{"func (Person) F(y Person) {\n\ty.|\n}", "Name age"},
+		{"f(func(x Person) {\n\tx.|", "Name age"},
+		{"var i any\nswitch y := i.(type) {\ncase Person:\n\ty.|", "Name age"},
+		{"type T struct{ A, B int }\nfunc (T) M() {}\nt := &T{}\nt.|", "A B M"},
+		{"func mk() Person { return Person{} }\nmk().|", "Name age"},
+		{"q := Person{}\nr := Person{Name: q.|", "Name age"},
+		{"{\n\tq := Person{}\n}\nq.|", ""},
+		{"q := undefinedThing()\nq.|", ""},
+		{"q := Person{}\nr := []Person{{Name: q.Name, |", "age: "},
+	} {
+		cursor := strings.IndexByte(c.src, '|')
+		var names []string
+		for _, i := range s.Complete(strings.Replace(c.src, "|", "", 1), cursor).Items {
+			names = append(names, i.Text)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%q offers %q, want %q", c.src, got, c.want)
+		}
+	}
+	for _, c := range []struct{ src, want string }{
+		{"q := []int{1}\nq", "var q []int"},
+		{"p := 4\np", "var p int\nvalue: 3"}, // what it is now
+		{"p := \"a\"\np", "var p string"},
+	} {
+		b, _ := s.Inspect(c.src, len(c.src), 0)
+		if text, _ := b["text/plain"].(string); text != c.want {
+			t.Errorf("%q: %q, want %q", c.src, text, c.want)
+		}
+	}
+}
+
 // Inspect shows comments, from the cells and from the tables of compiled
 // packages, and the names of parameters that those do not keep.
 func TestInspectComments(t *testing.T) {

@@ -22,7 +22,7 @@ func (s *Session) Inspect(src string, cursor, detail int) (map[string]any, bool)
 	if expr == "" {
 		return nil, false
 	}
-	v := s.snapshot(src).withTypes(src)
+	v := s.snapshot(src).withLocals(src, cursor)
 	if s.mu.TryLock() { // no cell runs: variables hold still
 		defer s.mu.Unlock()
 	} else {

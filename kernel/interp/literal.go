@@ -1,12 +1,9 @@
 package interp
 
 import (
-	"go/ast"
-	"go/parser"
 	"go/scanner"
 	"go/token"
 	"go/types"
-	"maps"
 	"strings"
 
 	"github.com/gopherlens/gopherlens/kernel"
@@ -248,52 +245,4 @@ func opening(toks []lexeme, end int) int {
 		}
 	}
 	return -1
-}
-
-// withTypes is v with the types that src, a cell that has not run, declares.
-func (v *view) withTypes(src string) (out *view) {
-	defer func() {
-		if recover() != nil { // half-typed code may surprise the checker
-			out = v
-		}
-	}()
-	items, _ := splitCell(src)
-	var decls strings.Builder
-	for _, it := range items {
-		if lex := lexemes(it.src); len(lex) > 0 && lex[0].tok == token.TYPE {
-			decls.WriteString(it.src + "\n")
-		}
-	}
-	if decls.Len() == 0 {
-		return v
-	}
-	fset := token.NewFileSet()
-	f, _ := parser.ParseFile(fset, "", "package main\n"+decls.String(), parser.SkipObjectResolution)
-	if f == nil {
-		return v
-	}
-	pkg := types.NewPackage("main", "main")
-	own := &view{scope: maps.Clone(v.scope), imports: v.imports, values: v.values, decls: v.decls}
-	if own.scope == nil {
-		own.scope = map[string]types.Object{}
-	}
-	declared := map[string]bool{}
-	for _, d := range f.Decls {
-		if g, ok := d.(*ast.GenDecl); ok {
-			for _, s := range g.Specs {
-				if t, ok := s.(*ast.TypeSpec); ok {
-					declared[t.Name.Name] = true
-				}
-			}
-		}
-	}
-	v.fill(pkg, declared)
-	conf := types.Config{Error: func(error) {}}
-	types.NewChecker(&conf, fset, pkg, nil).Files([]*ast.File{f}) // what is right of it counts
-	for n := range declared {
-		if o := pkg.Scope().Lookup(n); o != nil {
-			own.scope[n] = o
-		}
-	}
-	return own
 }
