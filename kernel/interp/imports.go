@@ -25,6 +25,9 @@ func (i importer) Import(path string) (*types.Package, error) {
 	if isFolder(path) || ofFolder(path) {
 		return i.s.folderPackage(path)
 	}
+	if strings.HasPrefix(path, "/") {
+		return nil, fmt.Errorf("import %q: absolute paths cannot be imported; name a folder by its path from the working directory, such as ./helpers", path)
+	}
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
