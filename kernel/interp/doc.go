@@ -18,11 +18,19 @@
 //
 // A redefinition recompiles every live declaration that depends on the name,
 // so old callers see the new function; what no longer compiles is dropped with
-// a notice. A declaration repeated word for word is kept as it is, so that
-// running a cell of declarations again changes nothing. Values of a type that
+// a notice. A declaration repeated word for word, with its comment, is
+// kept as it is, so that running a cell of declarations again changes nothing. Values of a type that
 // is declared again with the same layout become values of the new type, in
 // variables (migrate.go) and in the interfaces and functions that variables
 // lead to (renew.go).
+//
+// # Completion and inspection
+//
+// They see a snapshot of the session, also while a cell runs, and what the
+// unfinished cell declares up to the cursor: it goes through the checker with
+// its open brackets closed, whatever is wrong with it (local.go). Comments and
+// the names of parameters, which compiled packages do not keep, come from
+// generated tables (docs.go, symbols/docs.go).
 //
 // # Packages beside the notebook
 //
