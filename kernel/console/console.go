@@ -152,6 +152,7 @@ func (c *console) run(ctx context.Context, code string) error {
 		}
 		c.show(m, c.Out, c.Err)
 	})
+	c.current.Store("") // what its goroutines print from here on is late
 	if err != nil {
 		return err
 	}

@@ -196,7 +196,6 @@ func TestEditor(t *testing.T) {
 	if _, err := k.Client.Execute(within(t), "close(gate)", nil); err != nil {
 		t.Fatal(err)
 	}
-	c.current.Store("another")
 	s.wait(t, "from afar")
 	io.WriteString(typed, "f\r")
 	if got := <-line; got != "half" {
