@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,8 +222,28 @@ func (k *LogitLensKit) caption() string {
 	return text
 }
 
+// escaped is what the texts have in place of bytes that are no characters, and of ids without a text.
+var escaped = regexp.MustCompile(`⟨([0-9A-F]{2}|id \d+)⟩`)
+
 // kitGlyphs is the display form of a token that is known by its text.
-func kitGlyphs(text string) string { return plots.Glyphs([]byte(text)) }
+func kitGlyphs(text string) string {
+	var b strings.Builder
+	for {
+		m := escaped.FindStringIndex(text)
+		if m == nil {
+			break
+		}
+		if m[0] > 0 {
+			b.WriteString(plots.Glyphs([]byte(text[:m[0]])))
+		}
+		b.WriteString(text[m[0]:m[1]])
+		text = text[m[1]:]
+	}
+	if text != "" || b.Len() == 0 {
+		b.WriteString(plots.Glyphs([]byte(text)))
+	}
+	return b.String()
+}
 
 // Heatmap draws the first candidate of each cell and its probability, layers bottom-up.
 func (k *LogitLensKit) Heatmap() (*plots.Figure, error) {
