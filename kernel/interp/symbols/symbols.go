@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"go/constant"
 	"go/token"
+	"reflect"
 	"strings"
 
 	"github.com/goplus/ixgo"
@@ -35,6 +36,29 @@ func Register() {
 			continue
 		}
 		ixgo.RegisterPackage(p)
+	}
+	for _, path := range ixgo.PackageList() {
+		if p, ok := ixgo.LookupPackage(path); ok {
+			moveAliases(p)
+		}
+	}
+}
+
+// moveAliases finds the types that have become aliases since the interpreter's
+// tables were made, as json.RawMessage has in Go 1.27: it would declare them
+// under the name that they stand for.
+func moveAliases(p *ixgo.Package) {
+	for _, types := range []map[string]reflect.Type{p.NamedTypes, p.Interfaces} {
+		for name, t := range types {
+			if t.Name() == name && t.PkgPath() == p.Path {
+				continue
+			}
+			if p.AliasTypes == nil {
+				p.AliasTypes = map[string]reflect.Type{}
+			}
+			p.AliasTypes[name] = t
+			delete(types, name)
+		}
 	}
 }
 
