@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gopherlens/gopherlens/kernel/wire"
 )
 
 // ErrNoInput is the error of Cell.Input when nobody can be asked.
 var ErrNoInput = errors.New("this front end cannot be asked for input")
+
+// stdinPatience is how long a question waits for the stdin channel: front ends
+// connect their channels side by side, and this one may be the last.
+const stdinPatience = 500 * time.Millisecond
 
 // input asks the client that sent r for a line and waits for it, or for the end
 // of the cell.
@@ -34,8 +39,11 @@ func (k *Kernel) input(r *request, allowed bool, out *output, prompt string, pas
 		defer k.mu.Unlock()
 		k.inputAnswer = nil
 	}()
-	if !k.stdin.Send(r.from, k.message(wire.InputRequest, r.msg.HeaderJSON(), wire.InputContent{Prompt: prompt, Password: password})) {
-		return "", fmt.Errorf("%w: it has no stdin channel", ErrNoInput)
+	question := k.message(wire.InputRequest, r.msg.HeaderJSON(), wire.InputContent{Prompt: prompt, Password: password})
+	for began := time.Now(); !k.stdin.Send(r.from, question); time.Sleep(stdinPatience / 100) {
+		if time.Since(began) > stdinPatience || r.ctx.Err() != nil {
+			return "", fmt.Errorf("%w: it has no stdin channel", ErrNoInput)
+		}
 	}
 	select {
 	case s := <-answer:
