@@ -108,6 +108,8 @@
 //   - Find files in a stack: positions are In[3]:2. The function of a frame that
 //     runtime.Caller reports may be one of the interpreter's.
 //   - Ask for unsafe.Offsetof of a field of a type parameter's type.
+//   - Range over *p by index alone where p is a nil pointer to an array: it is
+//     followed, and panics, where Go only asks for the length.
 //   - Tell all types apart by name: an unnamed struct prints the name of an
 //     embedded field before its type, and types that generic functions declare
 //     inside print without the function's type arguments.
