@@ -226,6 +226,9 @@ func eventsOf(t testing.TB, g got) []event {
 		return out
 	}
 	for block := range strings.SplitSeq(strings.TrimSuffix(string(g.body), "\n\n"), "\n\n") {
+		if block == ":" { // a comment, which keeps the connection alive
+			continue
+		}
 		name, data, ok := strings.Cut(block, "\n")
 		if !ok || !strings.HasPrefix(name, "event: ") || !strings.HasPrefix(data, "data: ") {
 			t.Fatalf("no event: %.300q", block)

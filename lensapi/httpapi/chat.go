@@ -364,7 +364,7 @@ func (t *turn) stream(ctx context.Context, x *wire) error {
 	if err := x.send("start", ChatStart{t.head(""), rows, t.Len()}); err != nil {
 		return err
 	}
-	reply, err := t.follow(ctx, func(from, to int) error { return t.send(ctx, x, from, to) })
+	reply, err := t.follow(ctx, x.alive, func(from, to int) error { return t.send(ctx, x, from, to) })
 	if err != nil {
 		return err
 	}
@@ -372,8 +372,9 @@ func (t *turn) stream(ctx context.Context, x *wire) error {
 }
 
 // follow lets the model answer, and calls each with the positions that are new, while it goes on: a token is in the cache before anybody is told of it, so what
-// a slow reader has not taken yet is read from there, and costs no memory. An error of each ends the answer.
-func (t *turn) follow(ctx context.Context, each func(from, to int) error) (*lens.Reply, error) {
+// a slow reader has not taken yet is read from there, and costs no memory. While nothing is new, as during a long prompt, it calls alive now and then. An error of
+// either ends the answer.
+func (t *turn) follow(ctx context.Context, alive func() error, each func(from, to int) error) (*lens.Reply, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	at := t.Len()
@@ -398,10 +399,14 @@ func (t *turn) follow(ctx context.Context, each func(from, to int) error) (*lens
 		}()
 		reply, err = t.respond(ctx)
 	}()
+	quiet := time.NewTimer(silence)
+	defer quiet.Stop()
 	for done := false; !done; {
 		var err error
 		select {
 		case <-more:
+		case <-quiet.C:
+			err = alive()
 		case err = <-ended:
 			done = true
 		}
@@ -410,6 +415,7 @@ func (t *turn) follow(ctx context.Context, each func(from, to int) error) (*lens
 				at = to
 			}
 		}
+		quiet.Reset(silence)
 		if err != nil {
 			cancel()
 			if !done {

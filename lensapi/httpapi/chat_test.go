@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	lens "github.com/gopherlens/gopherlens/lensapi"
 	"github.com/gopherlens/gopherlens/lensapi/httpapi"
@@ -296,5 +298,23 @@ func TestExamples(t *testing.T) {
 	}
 	if len(examples) != len(want) {
 		t.Errorf("%d examples", len(examples))
+	}
+}
+
+// A stream is never silent for long, while it waits its turn or for a long prompt.
+func TestStreamsStayAlive(t *testing.T) {
+	defer httpapi.SetSilence(time.Millisecond)()
+	r := serve(t, httpapi.Options{})
+	long := obj{"text": strings.Repeat("What is the capital of France? ", 12), "max_tokens": 2}
+	g := r.ask(t, "POST", "/api/chat/with-activations", long, "Accept", "text/event-stream")
+	if !bytes.Contains(g.body, []byte("\n\n:\n\n")) {
+		t.Errorf("nothing between events: %.300s", g.body)
+	}
+	if evs := eventsOf(t, g); !strings.HasSuffix(names(evs), "layer done") {
+		t.Errorf("events %s", names(evs))
+	}
+	g = r.ask(t, "POST", "/api/chat/with-activations", long, "Accept", "application/x-ndjson")
+	if evs := eventsOf(t, g); !strings.HasSuffix(names(evs), "layer done") {
+		t.Errorf("events %s", names(evs))
 	}
 }

@@ -62,7 +62,7 @@ func (t *ticket) begin() {
 	close(t.turn)
 }
 
-// wait returns when the run may begin; told, if not nil, hears each place in the queue until then. A ticket that gave up has been left.
+// wait returns when the run may begin; told, if not nil, hears each place in the queue until then, and the same again after a silence. A ticket that gave up has been left.
 func (t *ticket) wait(ctx context.Context, told func(place int) error) error {
 	if err := t.queue(ctx, told); err != nil {
 		return err
@@ -99,6 +99,9 @@ func (t *ticket) yield(ctx context.Context) error {
 
 // queue waits for a slot.
 func (t *ticket) queue(ctx context.Context, told func(place int) error) error {
+	place := 0
+	quiet := time.NewTicker(silence)
+	defer quiet.Stop()
 	for {
 		select { // who may run does not hear that it waited
 		case <-t.turn:
@@ -111,14 +114,15 @@ func (t *ticket) queue(ctx context.Context, told func(place int) error) error {
 		case <-ctx.Done():
 			t.leave()
 			return ctx.Err()
-		case place := <-t.moved:
-			if told == nil {
-				continue
-			}
-			if err := told(place); err != nil {
-				t.leave()
-				return err
-			}
+		case place = <-t.moved:
+		case <-quiet.C:
+		}
+		if told == nil || place == 0 {
+			continue
+		}
+		if err := told(place); err != nil {
+			t.leave()
+			return err
 		}
 	}
 }

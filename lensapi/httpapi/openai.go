@@ -190,7 +190,7 @@ func (s *Server) completions(ctx context.Context, in *completionInput) (*huma.St
 	}
 	return s.stream(bare, func(r *http.Request, x *wire) error {
 		defer t.close()
-		if err := t.run.wait(r.Context(), nil); err != nil {
+		if err := t.run.wait(r.Context(), func(int) error { return x.alive() }); err != nil {
 			return err
 		}
 		return c.stream(r.Context(), x)
@@ -302,7 +302,7 @@ func (c *completer) stream(ctx context.Context, x *wire) error {
 		return err
 	}
 	sent, start := "", -1
-	r, err := c.follow(ctx, func(from, to int) error {
+	r, err := c.follow(ctx, x.alive, func(from, to int) error {
 		if start < 0 {
 			infos, err := c.Infos(from, to)
 			if err != nil {

@@ -122,6 +122,17 @@ func (x *wire) send(name string, data any) error {
 	return x.flush()
 }
 
+// silence is how long a stream says nothing before it sends a comment: proxies close what is silent for a minute, and a client that is gone is noticed.
+var silence = 15 * time.Second
+
+// alive sends what readers of server-sent events skip. Lines of JSON have no such thing.
+func (x *wire) alive() error {
+	if x.form == lines {
+		return nil
+	}
+	return x.text(":\n\n")
+}
+
 // stream is an answer that is written as it comes. What run returns as an error is the last event.
 func (s *Server) stream(f form, run func(r *http.Request, x *wire) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
