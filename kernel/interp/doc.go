@@ -94,7 +94,8 @@
 // # What Go programs cannot do in a cell
 //
 //   - Import what is not in this binary: cgo, plugin, runtime/cgo, runtime/race
-//     and modules that were not compiled in. Nothing is built or downloaded.
+//     and modules that were not compiled in. Nothing is built or downloaded here;
+//     gopherlens build compiles a kernel with more (package extend).
 //   - Use what a build does: //go:embed is refused; //go:linkname, build tags and
 //     assembly have no effect.
 //   - Use these generic functions of the standard library, which no table can

@@ -32,13 +32,23 @@ func (i importer) Import(path string) (*types.Package, error) {
 		return types.Unsafe, nil
 	}
 	if _, ok := ixgo.LookupPackage(path); !ok || path != runtimePkg && !importable(path) {
-		return nil, fmt.Errorf("package %s is not in this kernel (importable: %s)", path, i.s.offer(path))
+		return nil, fmt.Errorf("package %s is not in this kernel (importable: %s)%s", path, i.s.offer(path), howToAdd(path))
 	}
 	p, err := i.s.base.Importer.Import(path)
 	if err != nil {
 		return nil, fmt.Errorf("package %s cannot be loaded: %w", path, err)
 	}
 	return p, nil
+}
+
+// howToAdd names the command that compiles a kernel with path, if that may be
+// the path of something that can be downloaded. It takes packages as well as
+// modules, so that nobody has to know where the module's path ends.
+func howToAdd(path string) string {
+	if host, _, _ := strings.Cut(path, "/"); !strings.Contains(strings.Trim(host, "."), ".") || path != strings.Trim(path, "/") || strings.ContainsAny(path, " @\"'`\\$") || !importable(path) {
+		return ""
+	}
+	return fmt.Sprintf("; gopherlens build --with %s@latest makes a kernel that has it", path)
 }
 
 // importable reports whether users may import a registered path.
@@ -74,12 +84,45 @@ func (s *Session) offer(path string) string {
 		out = append(out, c)
 	}
 	out = append(out, "the standard library")
+	many := map[string]bool{}
+	for _, m := range symbols.Added {
+		if len(m.Packages) > maxNamed {
+			out = append(out, m.Path+"/...")
+			for _, p := range m.Packages {
+				many[p] = true
+			}
+		}
+	}
+	for _, p := range Packages() {
+		if !many[p] {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(append(out, slices.Sorted(maps.Keys(symbols.Short))...), ", ")
+}
+
+// maxNamed bounds how many packages of an added module an error lists.
+const maxNamed = 5
+
+// Packages lists what cells can import by full path besides the standard
+// library: what every kernel has, and what gopherlens build has added. Those of
+// the kernel itself (lens, plots, cache, display) are not among it.
+func Packages() []string {
+	register()
+	var out []string
 	for _, p := range importPaths() {
 		if strings.Contains(p, ".") && !strings.HasPrefix(p, "github.com/gopherlens/") {
 			out = append(out, p)
 		}
 	}
-	return strings.Join(append(out, slices.Sorted(maps.Keys(symbols.Short))...), ", ")
+	for _, m := range symbols.Added { // a folder's module may have any path
+		for _, p := range m.Packages {
+			if !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
 }
 
 // resolveImports gives the names of all imports in force in a cell.

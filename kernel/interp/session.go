@@ -69,15 +69,16 @@ var _ interface {
 	io.Closer
 } = (*Session)(nil)
 
-var registerOnce sync.Once
+// register makes the packages of this binary known to the interpreter.
+var register = sync.OnceFunc(func() {
+	registerRuntime()
+	symbols.Register()
+})
 
 // New starts a session with the predeclared names of the package documentation.
 // Close it to release its pipes.
 func New() (*Session, error) {
-	registerOnce.Do(func() {
-		registerRuntime()
-		symbols.Register()
-	})
+	register()
 	catchLog()
 	s := &Session{
 		scope: map[string]types.Object{}, imports: map[string]string{}, decls: map[string]*decl{}, funcs: map[string]any{},

@@ -260,11 +260,11 @@ func TestTablesAreCurrent(t *testing.T) {
 			targets = append(targets, x)
 		}
 	}
-	files, err := gen.Generate(".", targets)
+	tables, err := gen.Generate(gen.Here(), targets)
 	if err != nil {
 		t.Skipf("no go command, or the tree does not build: %v", err)
 	}
-	for name, want := range files {
+	for name, want := range tables.Files {
 		got, err := os.ReadFile(filepath.Join("symbols", name))
 		if err != nil {
 			t.Error(err)
@@ -281,7 +281,7 @@ func TestDocsAreCurrent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads the source of every package")
 	}
-	want, err := gen.Docs(".")
+	want, err := gen.Docs()
 	if err != nil {
 		t.Skipf("no go command, or no source: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/gopherlens/gopherlens/cache"
+	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
 	lens "github.com/gopherlens/gopherlens/lensapi"
 )
 
@@ -51,6 +52,8 @@ type cli struct {
 	Uninstall uninstallCmd     `cmd:"" help:"Take this kernel out of Jupyter."`
 	Cache     cacheCmd         `cmd:"" help:"Look after the cache: status, list, check, gc, rm, export, estimate."`
 	Check     checkCmd         `cmd:"" hidden:"" help:"The same as cache check."`
+	Build     buildCmd         `cmd:"" help:"Compile a kernel with more packages for cells to import; needs Go."`
+	Packages  packagesCmd      `cmd:"" help:"List what cells can import besides the standard library."`
 	Bench     benchCmd         `cmd:"" help:"Measure this machine and a model on it."`
 	Version   kong.VersionFlag `help:"Print the version."`
 }
@@ -94,7 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}()
 	var c cli
 	parser, err := kong.New(&c, kong.Name("gopherlens"), kong.Description("A Jupyter kernel for Go that looks inside language models."),
-		kong.Vars{"version": version()}, kong.Writers(stdout, stderr), kong.Exit(func(n int) { panic(exit(n)) }))
+		kong.Vars{"version": describeVersion()}, kong.Writers(stdout, stderr), kong.Exit(func(n int) { panic(exit(n)) }))
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -147,6 +150,9 @@ func version() string {
 		return "devel"
 	}
 	v := info.Main.Version
+	if symbols.From != "" { // built from a copy of that version
+		v = symbols.From
+	}
 	if v == "" || v == "(devel)" {
 		v = "devel"
 		for _, s := range info.Settings {

@@ -20,6 +20,7 @@ func commands() []magic.Command {
 	return []magic.Command{
 		{Name: "model", Args: "[teach | FOLDER]", Help: "Describe a model: the embedded one, or a folder in Hugging Face layout.", Line: describeModel},
 		{Name: "cache", Args: "[check]", Help: "Say where the cache is and how large, or read all of it and say what is wrong.", Line: describeCache},
+		{Name: "packages", Help: "List what can be imported besides the standard library.", Line: describePackages},
 	}
 }
 

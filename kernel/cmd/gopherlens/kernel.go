@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -109,6 +110,9 @@ func newKernel(cfg kernel.Config) (*kernel.Kernel, error) {
 	}
 	cfg.Evaluator, cfg.Version = magic.New(session, commands()...), version()
 	cfg.Banner = "gopherlens: Go cells that look inside language models\nimport \"lens\"; m := Must(lens.Load(\"teach\")); Must(m.LogitLens(ctx, \"The capital of France is\", lens.LensOptions{}))"
+	if with := added(); len(with) > 0 {
+		cfg.Banner += "\nbuilt with " + strings.Join(with, ", ") + " (%packages lists what can be imported)"
+	}
 	k, err := kernel.New(cfg)
 	if err != nil {
 		session.Close()

@@ -22,6 +22,8 @@ var (
 	//go:embed docs_others.zip
 	otherDocs string
 
+	addedDocs string // of the modules in Added
+
 	docsMu sync.Mutex
 	docs   = map[string]map[string]Doc{}
 )
@@ -37,7 +39,7 @@ func Docs(path string) map[string]Doc {
 		return d
 	}
 	d := map[string]Doc{}
-	for _, archive := range []string{ownDocs, otherDocs} {
+	for _, archive := range []string{ownDocs, otherDocs, addedDocs} {
 		z, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
 		if err != nil {
 			continue

@@ -23,6 +23,21 @@ import (
 // Short maps the short import paths of cells to full ones.
 var Short = map[string]string{}
 
+// Module is a module that gopherlens build has compiled in.
+type Module struct {
+	Path     string
+	Version  string   // "" of a folder
+	Packages []string // those that cells can import besides what every kernel has
+}
+
+// Added are the modules that gopherlens build has compiled in, and From is the
+// version of gopherlens that it took, "" for a checkout. It sets them, as the
+// tables do, in files of this package that are written for one binary.
+var (
+	Added []Module
+	From  string
+)
+
 // generated are the tables, in the order of the generated files.
 var generated []func() *ixgo.Package
 
@@ -96,4 +111,8 @@ func number(num, den string, float bool) constant.Value {
 		return n
 	}
 	return constant.ToFloat(constant.BinaryOp(n, token.QUO, constant.MakeFromLiteral(den, token.INT, 0)))
+}
+
+func complexNumber(re, im constant.Value) constant.Value {
+	return constant.BinaryOp(re, token.ADD, constant.MakeImag(im))
 }

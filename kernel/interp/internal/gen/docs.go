@@ -12,8 +12,6 @@ import (
 	"go/token"
 	"io"
 	"maps"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -35,20 +33,15 @@ const (
 )
 
 // Docs returns the comments of every package that cells can import, by file
-// and import path. Packages are read as for linux/amd64, wherever this runs.
-func Docs(dir string) (map[string]map[string][]byte, error) {
+// and import path, called in a directory of the module. Packages are read as for linux/amd64, wherever this runs.
+func Docs() (map[string]map[string][]byte, error) {
 	args := []string{"list", "-buildvcs=false", "-f", "{{.ImportPath}}\t{{.Dir}}\t{{range .GoFiles}}{{.}} {{end}}", "std", "builtin", module + "lensapi/..."}
 	for _, t := range Targets {
 		args = append(args, t.Path)
 	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	data, err := cmd.Output()
+	data, err := Here("GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")(args...)
 	if err != nil {
-		return nil, fmt.Errorf("go list: %w: %s", err, strings.TrimSpace(stderr.String()))
+		return nil, err
 	}
 	out := map[string]map[string][]byte{OwnDocs: {}, OtherDocs: {}}
 	for line := range strings.Lines(string(data)) {
@@ -57,15 +50,11 @@ func Docs(dir string) (map[string]map[string][]byte, error) {
 			continue
 		}
 		own := strings.HasPrefix(f[0], module)
-		docs, err := packageDocs(f[0], f[1], strings.Fields(f[2]), own)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f[0], err)
-		}
 		table := OtherDocs
 		if own {
 			table = OwnDocs
 		}
-		if out[table][f[0]], err = json.Marshal(docs); err != nil {
+		if out[table][f[0]], err = PackageDocs(f[0], f[1], strings.Fields(f[2]), own); err != nil {
 			return nil, err
 		}
 	}
@@ -122,6 +111,16 @@ type docWriter struct {
 	fset  *token.FileSet
 	whole bool // whole comments, not first paragraphs
 	out   map[string]docEntry
+}
+
+// PackageDocs is the table of one package, whose files these are: of whole
+// comments or of first paragraphs.
+func PackageDocs(path, dir string, names []string, whole bool) ([]byte, error) {
+	docs, err := packageDocs(path, dir, names, whole)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return json.Marshal(docs)
 }
 
 func packageDocs(path, dir string, names []string, whole bool) (map[string]docEntry, error) {

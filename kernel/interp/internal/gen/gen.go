@@ -7,7 +7,6 @@
 package gen
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"go/constant"
@@ -55,58 +54,80 @@ var Targets = []Target{
 	{"gonum.org/v1/plot/vg", "", "gonum_vg"},
 }
 
-// Generate returns the files for targets by name. dir is a directory of the
-// module.
-func Generate(dir string, targets []Target) (map[string][]byte, error) {
+// Go calls the go command, in a directory of the module, and returns what it
+// prints.
+type Go func(args ...string) ([]byte, error)
+
+// Here calls it in the working directory, with env besides the environment.
+func Here(env ...string) Go {
+	return func(args ...string) ([]byte, error) {
+		cmd := exec.Command("go", args...)
+		cmd.Env = append(os.Environ(), env...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		data, err := cmd.Output()
+		if err != nil {
+			return nil, fmt.Errorf("go %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+		}
+		return data, nil
+	}
+}
+
+// Tables are the files by name, and by import path what is not in them.
+type Tables struct {
+	Files   map[string][]byte
+	Skipped map[string][]string
+}
+
+// Generate makes the tables of targets.
+func Generate(run Go, targets []Target) (*Tables, error) {
 	var paths []string
 	for _, t := range targets {
 		paths = append(paths, t.Path)
 	}
-	exports, err := exportData(dir, paths)
+	imp, err := importAll(run, paths)
 	if err != nil {
 		return nil, err
 	}
-	imp := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
-		file, ok := exports[path]
-		if !ok {
-			return nil, fmt.Errorf("no export data for %s", path)
-		}
-		return os.Open(file)
-	})
-	out := map[string][]byte{}
+	out := &Tables{map[string][]byte{}, map[string][]string{}}
 	for _, t := range targets {
 		pkg, err := imp.Import(t.Path)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Path, err)
 		}
-		src, err := table(t, pkg)
+		e := collect(pkg)
+		src, err := table(t, pkg, e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Path, err)
 		}
-		out[t.File+"_gen.go"] = src
+		out.Files[t.File+"_gen.go"] = src
+		if len(e.skipped) > 0 {
+			out.Skipped[t.Path] = e.skipped
+		}
 	}
 	return out, nil
 }
 
-// exportData builds the packages and their dependencies and returns the files
-// with their export data.
-func exportData(dir string, paths []string) (map[string]string, error) {
-	cmd := exec.Command("go", append([]string{"list", "-buildvcs=false", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}, paths...)...)
-	cmd.Dir = dir
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	data, err := cmd.Output()
+// importAll builds the packages and their dependencies and imports them from
+// what the compiler wrote.
+func importAll(run Go, paths []string) (types.Importer, error) {
+	data, err := run(append([]string{"list", "-buildvcs=false", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}"}, paths...)...)
 	if err != nil {
-		return nil, fmt.Errorf("go list: %w: %s", err, strings.TrimSpace(stderr.String()))
+		return nil, err
 	}
-	m := map[string]string{}
-	sc := bufio.NewScanner(bytes.NewReader(data))
-	for sc.Scan() {
-		if path, file, ok := strings.Cut(sc.Text(), "\t"); ok && file != "" {
-			m[path] = file
+	exports := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		if path, file, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok {
+			exports[path] = file
 		}
 	}
-	return m, sc.Err()
+	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+		file, ok := exports[path]
+		if !ok {
+			return nil, fmt.Errorf("no export data for %s", path)
+		}
+		return os.Open(file)
+	}), nil
 }
 
 // entries are the parts of a table, as Go source.
@@ -114,7 +135,7 @@ type entries struct {
 	interfaces, named, aliases, vars, funcs, typed, untyped, skipped []string
 }
 
-func collect(pkg *types.Package) (*entries, error) {
+func collect(pkg *types.Package) *entries {
 	e := &entries{}
 	for _, name := range pkg.Scope().Names() {
 		o := pkg.Scope().Lookup(name)
@@ -138,6 +159,10 @@ func collect(pkg *types.Package) (*entries, error) {
 					e.skipped = append(e.skipped, "type "+name)
 					continue
 				}
+				if constraint(t) {
+					e.skipped = append(e.skipped, "constraint "+name)
+					continue
+				}
 				e.aliases = append(e.aliases, typ)
 			case *types.Named:
 				switch {
@@ -146,7 +171,7 @@ func collect(pkg *types.Package) (*entries, error) {
 				case o.IsAlias():
 					e.aliases = append(e.aliases, typ)
 				case types.IsInterface(t):
-					if !t.Underlying().(*types.Interface).IsMethodSet() {
+					if constraint(t) {
 						e.skipped = append(e.skipped, "constraint "+name)
 						continue
 					}
@@ -156,9 +181,10 @@ func collect(pkg *types.Package) (*entries, error) {
 				}
 			}
 		case *types.Const:
-			val, err := constantSource(o.Val())
-			if err != nil {
-				return nil, fmt.Errorf("constant %s: %w", name, err)
+			val := constantSource(o.Val())
+			if val == "" {
+				e.skipped = append(e.skipped, "constant "+name)
+				continue
 			}
 			if b, ok := o.Type().(*types.Basic); ok && b.Info()&types.IsUntyped != 0 {
 				e.untyped = append(e.untyped, fmt.Sprintf("%q: {Typ: %q, Value: %s},", name, b.Name(), val))
@@ -167,23 +193,35 @@ func collect(pkg *types.Package) (*entries, error) {
 			e.typed = append(e.typed, fmt.Sprintf("%q: {Typ: reflect.TypeOf(q.%s), Value: %s},", name, name, val))
 		}
 	}
-	return e, nil
+	return e
 }
 
-// constantSource is an expression for v, exact.
-func constantSource(v constant.Value) (string, error) {
+// constraint reports whether t is an interface that no value can have.
+func constraint(t types.Type) bool {
+	i, ok := t.Underlying().(*types.Interface)
+	return ok && !i.IsMethodSet()
+}
+
+// constantSource is an expression for v, exact; "" if v has none, being too
+// large for a fraction of integers.
+func constantSource(v constant.Value) string {
 	switch v.Kind() {
 	case constant.Bool:
-		return fmt.Sprintf("constant.MakeBool(%v)", constant.BoolVal(v)), nil
+		return fmt.Sprintf("constant.MakeBool(%v)", constant.BoolVal(v))
 	case constant.String:
-		return fmt.Sprintf("constant.MakeString(%q)", constant.StringVal(v)), nil
+		return fmt.Sprintf("constant.MakeString(%q)", constant.StringVal(v))
 	case constant.Int, constant.Float:
 		num, den := constant.Num(v), constant.Denom(v)
 		if num.Kind() == constant.Int && den.Kind() == constant.Int {
-			return fmt.Sprintf("number(%q, %q, %v)", num.ExactString(), den.ExactString(), v.Kind() == constant.Float), nil
+			return fmt.Sprintf("number(%q, %q, %v)", num.ExactString(), den.ExactString(), v.Kind() == constant.Float)
+		}
+	case constant.Complex:
+		re, im := constantSource(constant.Real(v)), constantSource(constant.Imag(v))
+		if re != "" && im != "" {
+			return fmt.Sprintf("complexNumber(%s, %s)", re, im)
 		}
 	}
-	return "", fmt.Errorf("%s has no exact form", v)
+	return ""
 }
 
 // dependencies are the packages that must be loaded before the table: those
@@ -254,11 +292,7 @@ func reach(t types.Type, seen map[types.Type]bool, deps map[string]string) {
 	}
 }
 
-func table(t Target, pkg *types.Package) ([]byte, error) {
-	e, err := collect(pkg)
-	if err != nil {
-		return nil, err
-	}
+func table(t Target, pkg *types.Package, e *entries) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// Code generated by kernel/interp/internal/gen. DO NOT EDIT.\n\npackage symbols\n\nimport (\n")
 	if len(e.typed)+len(e.untyped) > 0 {
@@ -266,7 +300,7 @@ func table(t Target, pkg *types.Package) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, "\t\"reflect\"\n\n\t\"github.com/goplus/ixgo\"\n\tq %q\n)\n\n", t.Path)
 	for _, s := range e.skipped {
-		fmt.Fprintf(&b, "// Not in the table, being generic: %s\n", s)
+		fmt.Fprintf(&b, "// Not in the table: %s\n", s)
 	}
 	if len(e.skipped) > 0 {
 		b.WriteByte('\n')

@@ -22,14 +22,15 @@ func main() {
 }
 
 func run(dir string) error {
-	files, err := gen.Generate(".", gen.Targets)
+	tables, err := gen.Generate(gen.Here(), gen.Targets)
 	if err != nil {
 		return err
 	}
-	docs, err := gen.Docs(".")
+	docs, err := gen.Docs()
 	if err != nil {
 		return err
 	}
+	files := tables.Files
 	for name, table := range docs {
 		if files[name], err = gen.Pack(table); err != nil {
 			return err
