@@ -67,18 +67,23 @@ func (b *builder) find(s spec) (all []*pkg, whole bool, err error) {
 	}
 }
 
-// noteC notes the packages that are cgo and nothing else: without cgo, a pattern
-// does not match them.
+// noteC notes the packages of which there is less without cgo: a pattern does
+// not match those that are cgo and nothing else.
 func (b *builder) noteC(s spec, pattern string) error {
 	g := b.modGo()
 	g.env = append(g.env, "CGO_ENABLED=1")
-	data, err := g.output(b.args("list", "-e", "-f", "{{if and .CgoFiles (not .GoFiles)}}{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}{{end}}", pattern)...)
+	data, err := g.output(b.args("list", "-e", "-f", "{{if .CgoFiles}}{{.ImportPath}} {{with .Module}}{{.Path}}{{end}} {{len .GoFiles}}{{end}}", pattern)...)
 	if err != nil {
 		return err
 	}
 	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) == 2 && f[1] == s.path && !internal(f[0]) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) != 3 || f[1] != s.path || internal(f[0]):
+		case f[2] == "0":
 			b.note("left out: package %s: needs cgo, which kernels are built without", f[0])
+		default:
+			b.note("package %s without its parts in cgo, which kernels are built without", f[0])
 		}
 	}
 	return nil
