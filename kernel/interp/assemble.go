@@ -242,31 +242,33 @@ func (s *Session) renameOld(a *assembly, st *stmt, i int, firstDef map[string]in
 		out.old[f.name] = true
 		cuts = append(cuts, f)
 	}
+	return rename(a.file, st.line, st.col, st.src, 0, cuts, oldSuffix, st.src), rename(a.file, st.line, st.col, st.src, st.rhsOff, cuts, oldSuffix, st.rhs)
+}
+
+// rename appends suffix to the names at cuts, which are offsets in src. src stands at line and col of file; text is the part of it from base on.
+func rename(file string, line, col int, src string, base int, cuts []freeName, suffix, text string) string {
 	sort.Slice(cuts, func(i, j int) bool { return cuts[i].off < cuts[j].off })
-	replace := func(text string, base int) string {
-		var b strings.Builder
-		at := 0
-		for _, c := range cuts {
-			o := c.off - base
-			if o < at || o+len(c.name) > len(text) {
-				continue
-			}
-			end := o + len(c.name)
-			b.WriteString(text[at:end])
-			b.WriteString(oldSuffix)
-			line, col := st.line, st.col
-			before := st.src[:c.off+len(c.name)]
-			if nl := strings.LastIndexByte(before, '\n'); nl >= 0 {
-				line += strings.Count(before, "\n")
-				col = len(before) - nl
-			} else {
-				col += len(before)
-			}
-			fmt.Fprintf(&b, "/*line %s:%d:%d*/", a.file, line, col)
-			at = end
+	var b strings.Builder
+	at := 0
+	for _, c := range cuts {
+		o := c.off - base
+		if o < at || o+len(c.name) > len(text) {
+			continue
 		}
-		b.WriteString(text[at:])
-		return b.String()
+		end := o + len(c.name)
+		b.WriteString(text[at:end])
+		b.WriteString(suffix)
+		l, k := line, col
+		before := src[:c.off+len(c.name)]
+		if nl := strings.LastIndexByte(before, '\n'); nl >= 0 {
+			l += strings.Count(before, "\n")
+			k = len(before) - nl
+		} else {
+			k += len(before)
+		}
+		fmt.Fprintf(&b, "/*line %s:%d:%d*/", file, l, k)
+		at = end
 	}
-	return replace(st.src, 0), replace(st.rhs, st.rhsOff)
+	b.WriteString(text[at:])
+	return b.String()
 }

@@ -351,6 +351,8 @@ func (e *engine) builtin(fn *function, i *ssa.Call, name string, old func(*frame
 				e.s.takeSite(thisGoroutine())
 			}
 		}
+	case "Sizeof", "Alignof", "Offsetof":
+		return e.layoutOf(fn, i, name)
 	case "len", "cap", "real", "imag", "complex":
 		return nil
 	}

@@ -37,8 +37,9 @@ type unit struct {
 	reset   []*types.Var // kept storage that starts as zero again
 	aliases []*types.Var // earlier selves of redefined variables, under another name
 	moved   []moved
-	hidden  []*types.Var // one variable per new type, by which its reflect type is learned
-	folder  bool         // a package of a folder, whose variables stay in it
+	earlier map[string]types.Object // constants that the cell's replace and use
+	hidden  []*types.Var            // one variable per new type, by which its reflect type is learned
+	folder  bool                    // a package of a folder, whose variables stay in it
 
 	quiet   bool // a semicolon suppresses the last expression
 	shows   bool // ends in an expression to display
@@ -83,10 +84,12 @@ func (s *Session) check(a *assembly, changed map[string]bool, dropped map[*decl]
 		}
 	}
 	s.fillScope(u, a, src, declared, dropped)
-	errs := s.typeCheck(u)
+	errs := s.typeCheck(u, a)
 	if len(errs) > 0 {
 		return s.recheck(u, a, src, errs, dropped)
 	}
+	constantRanges(f, u.info)
+	s.noteOffsets(f, u.info)
 	if u.keepLayout(s, a) {
 		return nil, true, nil
 	}
@@ -142,7 +145,13 @@ func (s *Session) fillScope(u *unit, a *assembly, src *source, declared map[stri
 		}
 	}
 	for n := range src.used {
-		o := s.scope[n]
+		o := s.earlier(n)
+		if o != nil && strings.Contains(n, oldSuffix) {
+			if u.earlier == nil {
+				u.earlier = map[string]types.Object{}
+			}
+			u.earlier[n] = o
+		}
 		if o == nil && a.imports[n] == "" && !src.vars[n] && !declared[n] {
 			s.fillDot(u, a, n)
 		}
@@ -177,14 +186,15 @@ func (s *Session) fillDot(u *unit, a *assembly, name string) {
 	}
 }
 
-func (s *Session) typeCheck(u *unit) []types.Error {
+func (s *Session) typeCheck(u *unit, a *assembly) []types.Error {
 	var errs []types.Error
 	seen := map[string]bool{}
+	var cycles cycles
 	conf := &types.Config{
 		Importer: s.importer(), Sizes: sizes, GoVersion: goVersion, DisableUnusedImportCheck: true,
 		Error: func(e error) {
 			te, ok := e.(types.Error)
-			if !ok || harmless(te) {
+			if !ok || cycles.take(te) || harmless(te) {
 				return
 			}
 			// a definition is checked twice, for its type and as a statement
@@ -197,7 +207,7 @@ func (s *Session) typeCheck(u *unit) []types.Error {
 		},
 	}
 	types.NewChecker(conf, s.base.FileSet, u.pkg, u.info).Files([]*ast.File{u.syntax})
-	return errs
+	return append(errs, s.badCycles(u, a, cycles)...)
 }
 
 // recheck decides what errors mean: an expression without a value is not

@@ -19,7 +19,9 @@
 // A redefinition recompiles every live declaration that depends on the name,
 // so old callers see the new function; what no longer compiles is dropped with
 // a notice. A declaration repeated word for word, with its comment, is
-// kept as it is, so that running a cell of declarations again changes nothing. Values of a type that
+// kept as it is, so that running a cell of declarations again changes nothing. A variable
+// or constant that is defined by its own name means the one of an earlier cell:
+// x := x + 1, const X = X + 1. Values of a type that
 // is declared again with the same layout become values of the new type, in
 // variables (migrate.go) and in the interfaces and functions that variables
 // lead to (renew.go).
@@ -108,9 +110,6 @@
 //     what its last statements used until its function returns.
 //   - Find files in a stack: positions are In[3]:2. The function of a frame that
 //     runtime.Caller reports may be one of the interpreter's.
-//   - Ask for unsafe.Offsetof of a field of a type parameter's type.
-//   - Range over *p by index alone where p is a nil pointer to an array: it is
-//     followed, and panics, where Go only asks for the length.
 //   - Tell all types apart by name: an unnamed struct prints the name of an
 //     embedded field before its type, and types that generic functions declare
 //     inside print without the function's type arguments.

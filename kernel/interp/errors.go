@@ -85,12 +85,15 @@ func syntaxDiagnostics(file string, errs []syntaxError) []diagnostic {
 
 // tidy words a message of the checker as a user of cells expects it.
 func tidy(msg string) string {
-	msg = strings.ReplaceAll(msg, oldSuffix, "")
+	msg = earlierSelf.ReplaceAllString(msg, "")
 	msg = strings.ReplaceAll(msg, runtimeName+".Println", "println")
 	msg = strings.ReplaceAll(msg, runtimeName+".Print", "print")
 	msg = strings.ReplaceAll(msg, " in argument to "+runtimeName+".Show", "")
 	return mainPrefix.ReplaceAllString(msg, "")
 }
+
+// earlierSelf is what names of earlier selves end in.
+var earlierSelf = regexp.MustCompile(oldSuffix + `\d*`)
 
 // mainPrefix is the package of all cells, which users do not write.
 var mainPrefix = regexp.MustCompile(`\bmain\.`)
@@ -99,7 +102,6 @@ var mainPrefix = regexp.MustCompile(`\bmain\.`)
 func harmless(e types.Error) bool {
 	return e.Soft && (strings.HasPrefix(e.Msg, "declared and not used") || strings.Contains(e.Msg, "imported and not used")) ||
 		strings.HasPrefix(e.Msg, "\t") ||
-		strings.HasPrefix(e.Msg, "initialization cycle") ||
 		// go/types compares packages there, and every cell is one
 		strings.HasPrefix(e.Msg, "implicit assignment to unexported field") && ofCell.MatchString(e.Msg)
 }

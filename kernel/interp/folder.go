@@ -239,6 +239,8 @@ func (l *folderLoad) compile(src *folderSource, imports map[string]*types.Packag
 		u.syntax.Decls = append(u.syntax.Decls, f.Decls...)
 	}
 	u.info.FileVersions[u.syntax] = goVersion
+	constantRanges(u.syntax, u.info)
+	s.noteOffsets(u.syntax, u.info)
 	r := &run{io: l.io, shown: new([]any), exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: l.file}
 	if err := s.load(u, r); err != nil {
 		return nil, &kernel.EvalError{Name: compileError, Message: err.Error()}

@@ -2,7 +2,10 @@ package interp
 
 import (
 	"go/ast"
+	"go/constant"
 	"go/token"
+	"go/types"
+	"strconv"
 )
 
 // instrument adds the checks that make a cell stoppable: every loop head, and
@@ -112,4 +115,46 @@ func checkGotos(list []ast.Stmt, done map[*ast.BranchStmt]bool) []ast.Stmt {
 		}
 	}
 	return list
+}
+
+// constantRanges makes of `for i := range x`, where x is an array or points to
+// one, a loop over the array's length: Go does not evaluate x there, and x may
+// be *p with p nil.
+func constantRanges(f *ast.File, info *types.Info) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		r, ok := n.(*ast.RangeStmt)
+		if !ok || r.Value != nil { // with a blank value too, the compiler evaluates x
+			return true
+		}
+		t := info.TypeOf(r.X)
+		if p, ok := t.Underlying().(*types.Pointer); ok {
+			t = p.Elem()
+		}
+		a, ok := t.Underlying().(*types.Array)
+		if !ok || calls(r.X, info) {
+			return true
+		}
+		length := &ast.BasicLit{ValuePos: r.X.Pos(), Kind: token.INT, Value: strconv.FormatInt(a.Len(), 10)}
+		info.Types[length] = types.TypeAndValue{Type: types.Typ[types.Int], Value: constant.MakeInt64(a.Len())}
+		r.X = length
+		return true
+	})
+}
+
+// calls reports whether evaluating x calls a function or receives from a
+// channel, so that len(x) is not constant.
+func calls(x ast.Expr, info *types.Info) bool {
+	found := false
+	ast.Inspect(x, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.UnaryExpr:
+			found = found || n.Op == token.ARROW
+		case *ast.CallExpr:
+			found = found || !info.Types[n.Fun].IsType() && info.Types[n].Value == nil
+		}
+		return true
+	})
+	return found
 }

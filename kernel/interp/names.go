@@ -45,7 +45,7 @@ func (s *Session) Names() []kernel.Name {
 	}
 	var names []kernel.Name
 	for n, o := range v.scope {
-		if strings.HasSuffix(n, "__") {
+		if strings.Contains(n, "__") {
 			continue
 		}
 		name := kernel.Name{Name: n, Type: typeString(o.Type()), Predeclared: s.first.scope[n] == o}

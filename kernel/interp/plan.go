@@ -24,6 +24,7 @@ type decl struct {
 	col   int
 	deps  map[string]bool // names it uses and does not declare itself
 	seq   int             // order of declaration in the session
+	self  []freeName      // of a constant's own name in its value, by offset in src
 }
 
 // where is the line directive that gives the parser the decl's true position.
@@ -324,12 +325,37 @@ func (p *plan) addGen(q *parsed, d *ast.GenDecl, free, keys []*ast.Ident) {
 		if len(names) == 0 {
 			names = []string{"_"}
 		}
-		p.decls = append(p.decls, p.newDecl(q, d, q.text(d), token.CONST, free, keys, names...))
+		nd := p.newDecl(q, d, q.text(d), token.CONST, free, keys, names...)
+		nd.self = q.selfReferences(d)
+		p.decls = append(p.decls, nd)
 	case token.VAR:
 		for _, sp := range d.Specs {
 			p.addVar(q, sp.(*ast.ValueSpec), free, keys)
 		}
 	}
+}
+
+// selfReferences are the uses of the constants of d in their own values.
+func (q *parsed) selfReferences(d *ast.GenDecl) (out []freeName) {
+	start := q.off(d.Pos())
+	for _, sp := range d.Specs {
+		vs := sp.(*ast.ValueSpec)
+		for _, value := range vs.Values {
+			ast.Inspect(value, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					_, nested := n.X.(*ast.SelectorExpr)
+					return nested
+				case *ast.Ident:
+					if slices.ContainsFunc(vs.Names, func(id *ast.Ident) bool { return id.Name == n.Name }) {
+						out = append(out, freeName{n.Name, q.off(n.Pos()) - start})
+					}
+				}
+				return true
+			})
+		}
+	}
+	return out
 }
 
 func (p *plan) addVar(q *parsed, vs *ast.ValueSpec, free, keys []*ast.Ident) {

@@ -39,7 +39,8 @@ type Session struct {
 	folders map[string]*folder                  // last loaded, by absolute path
 	seq     int                                 // cells compiled, failures included
 	declSeq int
-	hooks   map[string]any // overrides common to all cells
+	hooks   map[string]any    // overrides common to all cells
+	offsets map[token.Pos]int // lengths of the paths that unsafe.Offsetof follows in generic code
 
 	view atomic.Pointer[view] // what completion and inspection see
 
@@ -82,7 +83,7 @@ func New() (*Session, error) {
 	catchLog()
 	s := &Session{
 		scope: map[string]types.Object{}, imports: map[string]string{}, decls: map[string]*decl{}, funcs: map[string]any{},
-		cells: map[*types.Package]*stub{}, deps: map[*types.Package][]*types.Package{}, folders: map[string]*folder{}, positions: map[string]panicSite{},
+		cells: map[*types.Package]*stub{}, deps: map[*types.Package][]*types.Package{}, folders: map[string]*folder{}, positions: map[string]panicSite{}, offsets: map[token.Pos]int{},
 		panics: make(chan ixgo.PanicError), done: make(chan struct{}),
 	}
 	s.base = ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.OptionLoadAllImethod)
@@ -217,6 +218,9 @@ func (s *Session) compile(file, src string) (u *unit, fail []diagnostic) {
 	if fail := duplicates(p, vars); fail != nil {
 		return nil, fail
 	}
+	if fail := s.bindEarlier(p.decls); fail != nil {
+		return nil, fail
+	}
 	own := s.unchanged(p.decls, vars)
 	a := &assembly{file: file, seq: s.seq, plan: p, own: own, imports: imports, dots: dots, showLast: p.displays(), stay: map[string]bool{}}
 	changed, dropped := s.reloaded(imports), map[*decl]string{}
@@ -336,6 +340,7 @@ func (s *Session) commit(u *unit, out *cellIO) {
 			s.forget(n)
 		}
 	}
+	s.keepEarlier(u)
 	maps.Copy(s.funcs, u.funcs)
 	s.cells[u.pkg] = newStub(u)
 	s.prune()
