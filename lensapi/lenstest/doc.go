@@ -1,12 +1,13 @@
 // Package lenstest has tiny random models with their goldens, for anyone's tests. Shipped code does not
 // import it.
 //
-// Each model has two layers, d_model 16, a context of 64 and a vocabulary of 272: 256 bytes, 12 merges and the
+// Each model has two layers, d_model 16, a context of 64 unless said and a vocabulary of 272: 256 bytes, 12 merges and the
 // special tokens <|bos|>, <|user|>, <|assistant|>, <|end|> (ids 268 to 271), with a chat template. Together they
 // exercise the options of all families:
 //
 //	gpt2          tied, gelu_new
 //	gpt2-untied   untied, relu, n_inner
+//	gpt2-scaled   scores not divided by sqrt(d_head), but by the number of the layer, BF16
 //	gpt2-bare     tensor names without "transformer.", gelu, causal masks saved as buffers
 //	llama         grouped query heads, untied, F16
 //	llama-tied    one key/value head, head_dim, biases, rope_parameters, tied
@@ -15,6 +16,7 @@
 //	qwen2         biases on q, k and v, a window in the second layer, yarn, tied
 //	qwen3         norms of q and k, head_dim, biases, tied, BF16
 //	phi3          fused projections, half of each head rotated, a window in every layer, BF16
+//	phi3-long     longrope, whose first context, here all there is, is 32, three quarters of each head rotated, tied, BF16
 //	gemma         scaled embedding, one key/value head, head_dim, tied, BF16
 //	gemma2        soft caps, a window in the first layer, norms around sublayers, tied, BF16
 //	gemma3        norms of q and k, a window and a base of its own in the first layer, linear RoPE in the second, tied, BF16

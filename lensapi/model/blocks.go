@@ -204,7 +204,7 @@ func (g *graph) rotate(local string, x node, r *rotary) node {
 // with the pattern, [T, n_heads, d_head]. Scores and pattern are sites, [T, n_heads, S].
 func (g *graph) attention(l int, q, k, v node) node {
 	c := g.cfg
-	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead, Scale: c.AttnScale, Cap: c.AttnCap, Window: c.window(l)}
+	h := kernels.Heads{Q: c.NHeads, KV: c.NKVHeads, Dim: c.DHead, Scale: c.scale(l), Cap: c.AttnCap, Window: c.window(l)}
 	scores := g.place("attn.hook_attn_scores", c.NHeads, Positions)
 	pattern := g.place("attn.hook_pattern", c.NHeads, Positions)
 	scratch := &g.pattern

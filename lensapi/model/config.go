@@ -35,6 +35,7 @@ type Config struct {
 	QKNorm     bool    // each head of q and k is normalized before rotation
 	EmbedScale float64 // what the token embedding is multiplied by
 	AttnScale  float64 // what q·k is multiplied by
+	LayerScale bool    // q·k of layer l is also divided by l+1 (gpt2)
 	AttnCap    float64 // scores s become AttnCap tanh(s/AttnCap); 0: they stay
 	LogitCap   float64 // the same for logits
 	Windows    []int   // by layer: positions attended to, the query's own among them, 0 for all; nil: all in every layer
@@ -43,6 +44,14 @@ type Config struct {
 	RotaryBase    float64 // frequencies are RotaryBase^(-2i/RotaryDims) before scaling
 	RotaryScaling RotaryScaling
 	LocalBase     float64 // RotaryBase of layers with a window, where there is no scaling; 0: as the other layers
+}
+
+// scale is what q·k of layer l is multiplied by.
+func (c Config) scale(l int) float64 {
+	if c.LayerScale {
+		return c.AttnScale / float64(l+1)
+	}
+	return c.AttnScale
 }
 
 // window is that of layer l.
@@ -89,6 +98,7 @@ func parseConfig(data []byte) (Config, error) {
 		return Config{}, fmt.Errorf("config.json: model_type %q is not supported (supported: %s)", typ, strings.Join(known, ", "))
 	}
 	o.refuseSet("quantization_config", "quantized weights")
+	o.refuse("is_causal", true)
 	c := fam.config(o)
 	c.Family = typ
 	if c.EmbedScale == 0 {
@@ -257,6 +267,18 @@ func (o *options) activation(name, def string) string {
 		o.fail("%s %q is not supported (supported: %s)", name, act, strings.Join(known, ", "))
 	}
 	return act
+}
+
+// alias reads a field by another of its names, which Hugging Face's configs take as well.
+func (o *options) alias(name, other string) {
+	raw, ok := o.fields[other]
+	if !ok {
+		return
+	}
+	if own, both := o.fields[name]; both && string(own) != string(raw) {
+		o.fail("%s is %s, but %s, the same thing, is %s", name, own, other, raw)
+	}
+	o.fields[name] = raw
 }
 
 // refuseWindow refuses attention to a window of the last positions, unless it is switched off.

@@ -13,8 +13,11 @@ func gemmaConfig(o *options) Config {
 	c := o.gemmaShape(Config{DModel: 3072, NLayers: 28, NHeads: 16, NKVHeads: 16, DHead: 256, DMLP: 24576, DVocab: 256000, NCtx: 8192, NormEps: 1e-6})
 	o.llamaRope(&c, 10000)
 	// The first checkpoints say hidden_act "gelu" and mean the tanh approximation, which they were trained with.
-	if legacy := o.text("hidden_act", "gelu"); !o.has("hidden_activation") && legacy != "gelu" && legacy != "gelu_pytorch_tanh" {
-		o.fail("hidden_act %q without hidden_activation is not supported (only gelu_pytorch_tanh is)", legacy)
+	// Which of two fields counts has changed in Hugging Face's library, so others have to agree.
+	const trained = "gelu_pytorch_tanh"
+	legacy := o.text("hidden_act", trained)
+	if !(c.Activation == trained && (legacy == "gelu" || legacy == trained)) && c.Activation != legacy {
+		o.fail("hidden_act %q with hidden_activation %q is not supported (only gelu_pytorch_tanh, or the same in both, is)", legacy, c.Activation)
 	}
 	return c
 }

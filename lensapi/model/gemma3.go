@@ -11,7 +11,9 @@ func gemma3Config(o *options) Config {
 	c := o.gemmaShape(Config{DModel: 2304, NLayers: 26, NHeads: 8, NKVHeads: 4, DHead: 256, DMLP: 9216, DVocab: 262208, NCtx: 131072, NormEps: 1e-6})
 	c.QKNorm = true
 	c.AttnScale = 1 / math.Sqrt(o.positive("query_pre_attn_scalar", 256))
-	c.AttnCap = o.limit("attn_logit_softcapping", 0)
+	if o.has("attn_logit_softcapping") { // Hugging Face's Gemma 3 has the field and ignores it
+		o.fail("attn_logit_softcapping is not supported in this family (only null is)")
+	}
 	c.LogitCap = o.limit("final_logit_softcapping", 0)
 	every := o.size("sliding_window_pattern", 6, maxLayers)
 	o.windows(&c, 4096, o.localLayers(c.NLayers, func(l int) bool { return (l+1)%every != 0 }))
@@ -31,7 +33,7 @@ func (o *options) gemma3Rope(c *Config) {
 		for _, w := range byLayer.wrong {
 			o.fail("rope_parameters: %s", w)
 		}
-		if global.fraction != 1 || local.fraction != 1 || local.scaling != (RotaryScaling{}) {
+		if global.fraction != 1 || local.fraction != 1 || local.scaling.Type != "" {
 			o.fail("rope_parameters: rotation of part of a head and scaling of sliding_attention are not supported")
 		}
 		global.apply(o, c)

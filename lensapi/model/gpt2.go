@@ -16,9 +16,11 @@ type gpt2Layer struct {
 var gpt2Family = family{gpt2Config, func() architecture { return &gpt2{} }, 50256, 50256}
 
 func gpt2Config(o *options) Config {
-	o.refuse("scale_attn_weights", true)
-	o.refuse("scale_attn_by_inverse_layer_idx", false)
 	o.refuse("add_cross_attention", false)
+	o.alias("n_embd", "hidden_size")
+	o.alias("n_layer", "num_hidden_layers")
+	o.alias("n_head", "num_attention_heads")
+	o.alias("n_positions", "max_position_embeddings")
 	d := o.size("n_embd", 768, maxWidth)
 	c := Config{
 		DModel:     d,
@@ -33,6 +35,10 @@ func gpt2Config(o *options) Config {
 		AttnBias:   true,
 		OutBias:    true,
 		MLPBias:    true,
+		LayerScale: o.flag("scale_attn_by_inverse_layer_idx", false),
+	}
+	if !o.flag("scale_attn_weights", true) {
+		c.AttnScale = 1
 	}
 	o.divides("n_head", c.NHeads, "n_embd", d)
 	c.NKVHeads, c.DHead = c.NHeads, d/c.NHeads

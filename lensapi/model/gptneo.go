@@ -12,6 +12,8 @@ type gptNeo struct{ gpt2 }
 var gptNeoFamily = family{gptNeoConfig, func() architecture { return &gptNeo{} }, 50256, 50256}
 
 func gptNeoConfig(o *options) Config {
+	o.alias("num_layers", "num_hidden_layers")
+	o.alias("num_heads", "num_attention_heads")
 	d := o.size("hidden_size", 2048, maxWidth)
 	c := Config{
 		DModel:     d,

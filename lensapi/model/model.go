@@ -137,7 +137,7 @@ func (m *Model) need(l int) error {
 // Config describes the model. Its slices are the caller's copies.
 func (m *Model) Config() Config {
 	c := m.cfg
-	c.EOS, c.Windows = slices.Clone(c.EOS), slices.Clone(c.Windows)
+	c.EOS, c.Windows, c.RotaryScaling.Short = slices.Clone(c.EOS), slices.Clone(c.Windows), slices.Clone(c.RotaryScaling.Short)
 	return c
 }
 

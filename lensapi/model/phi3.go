@@ -1,7 +1,7 @@
 package model
 
 // phi3 is Phi-3 (Abdin et al. 2024; also Phi-4 and Phi-4-mini) as Hugging Face's Phi3ForCausalLM: Llama with q, k and v
-// in one matrix, gate and up in another, and in some checkpoints a rotation of only part of each head.
+// in one matrix, gate and up in another, and in some checkpoints a rotation of only part of each head, or longrope.
 type phi3 struct{ llama }
 
 var phi3Family = family{phi3Config, func() architecture { return &phi3{} }, 1, 32000}

@@ -55,6 +55,9 @@ def frequencies(dims, base, scaling, ctx):
                   for n in (scaling.get("beta_fast", 32), scaling.get("beta_slow", 1)))
         ramp = np.clip((np.arange(dims // 2) - max(math.floor(lo), 0)) / (min(math.ceil(hi), dims - 1) - max(math.floor(lo), 0)), 0, 1)
         wave = [1 / (r / (w * s) + (1 - r) / w) for r, w in zip(ramp, wave)]
+    elif kind == "longrope":                                        # a sequence within the first context
+        amplitude = math.sqrt(1 + math.log(ctx / first) / math.log(first))
+        wave = [w * f for w, f in zip(wave, scaling["short_factor"], strict=True)]
     else:
         assert kind == "default", kind
     return 2 * math.pi / np.array(wave), amplitude
@@ -142,7 +145,8 @@ class Reference:
         p, H, T = f"{self.p}h.{l}.", self.cfg["n_head"], len(x)
         qkv = self.affine(self.norm(x, p + "ln_1"), p + "attn.c_attn", True)
         q, k, v = (qkv[:, i * x.shape[1]:(i + 1) * x.shape[1]].reshape(T, H, -1) for i in range(3))
-        z, pattern = attend(q, k, v)
+        scale = 1 / math.sqrt(q.shape[2]) if self.cfg.get("scale_attn_weights", True) else 1
+        z, pattern = attend(q, k, v, scale / (l + 1) if self.cfg.get("scale_attn_by_inverse_layer_idx") else scale)
         attn = self.affine(z, p + "attn.c_proj", True)
         h = self.affine(self.norm(x + attn, p + "ln_2"), p + "mlp.c_fc", True)
         return attn, pattern, self.affine(activate(self.cfg["activation_function"], h), p + "mlp.c_proj", True)
@@ -158,7 +162,7 @@ class Reference:
             q, k, v = (self.affine(h, p + f"self_attn.{n}_proj").reshape(T, -1, D) for n in "qkv")
         if self.family in ("qwen3", "gemma3_text"):
             q, k = (np.stack([self.norm(y[:, i], p + f"self_attn.{n}_norm") for i in range(y.shape[1])], axis=1) for n, y in (("q", q), ("k", k)))
-        rope = {"rope_theta": c.get("rope_theta"), **(c.get("rope_scaling") or {}), **(c.get("rope_parameters") or {})}
+        rope = {k: c[k] for k in ("rope_theta", "original_max_position_embeddings") if k in c} | {**(c.get("rope_scaling") or {}), **(c.get("rope_parameters") or {})}
         if self.family == "gemma3_text" and self.windows[l]:
             rope = {"rope_theta": c["rope_local_base_freq"]}
         dims = int(D * c.get("partial_rotary_factor", 1))
@@ -329,6 +333,10 @@ MODELS = {  # name: (config, dtype, options)
                  "attention_types": [[["global", "local"], 1]], "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5}, "BF16", {"windows": (0, 4)}),
     "opt": ({"model_type": "opt", "hidden_size": D, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 40, "max_position_embeddings": CTX,
              "activation_function": "relu", "do_layer_norm_before": True, "word_embed_proj_dim": D}, "BF16", {}),
+    "gpt2-scaled": ({**GPT2, "scale_attn_weights": False, "scale_attn_by_inverse_layer_idx": True}, "BF16", {}),
+    "phi3-long": ({**LLAMA, "model_type": "phi3", "head_dim": 8, "rope_theta": 100.0, "partial_rotary_factor": 0.75, "original_max_position_embeddings": 32,
+                   "rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.5, 2.5], "long_factor": [4.0, 8.0, 16.0]}, "tie_word_embeddings": True},
+                  "BF16", {}),
 }
 IDS = [V - 4, V - 3, 84, 258, 265, 266, 267, 258, 32, 109, V - 1, 84]
 
