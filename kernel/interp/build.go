@@ -366,7 +366,7 @@ func (s *Session) prepare(in *ixgo.Interp, u *unit) error {
 	if !ok1 || !ok2 {
 		return errVersion
 	}
-	if err := repairMethods(in, s.ld.repaired); err != nil {
+	if err := s.repairMethods(in, s.ld.repaired); err != nil {
 		return err
 	}
 	*ch = s.panics

@@ -133,7 +133,12 @@ func (e *engine) check(f *ssa.Function) func(*frame) {
 			}
 		}
 	case "Enter":
-		return func(*frame) { s.enterCall() }
+		return func(fr *frame) {
+			s.enterCall()
+			if fr.caller != nil && fr.caller.pfn == nil {
+				s.guard(fr)
+			}
+		}
 	}
 	return nil
 }
@@ -317,12 +322,46 @@ func (e *engine) find(t reflect.Type, name string) *method {
 		}
 		return m
 	}
+	if m.ext = e.s.override(t, name); m.ext.IsValid() {
+		return m
+	}
 	if x, ok := t.MethodByName(name); ok && !strings.HasPrefix(t.String(), "*reflect.rtype") {
 		m.ext = x.Func
 	} else if x, ok := reflectx.MethodByName(t, name); ok {
 		m.ext = x.Func
 	}
 	return m
+}
+
+// override is what the method name of a compiled type is in cells.
+func (s *Session) override(t reflect.Type, name string) reflect.Value {
+	if t.Kind() == reflect.Pointer && t.Elem().PkgPath() != "" {
+		if f := s.hooks["(*"+t.Elem().PkgPath()+"."+t.Elem().Name()+")."+name]; f != nil {
+			return reflect.ValueOf(f)
+		}
+	}
+	return reflect.Value{}
+}
+
+// goInvoke starts a goroutine with a method of an interface.
+func (e *engine) goInvoke(fn *function, i *ssa.Go, old func(*frame)) func(*frame) {
+	r, args := fn.reg(i.Call.Value), fn.regs(i.Call.Args)
+	return func(fr *frame) {
+		v := fr.stack[r]
+		if v == nil {
+			e.fail(fr, i, nilDereference())
+		}
+		f := e.s.override(reflect.TypeOf(v), i.Call.Method.Name())
+		if !f.IsValid() {
+			old(fr)
+			return
+		}
+		in := []reflect.Value{reflect.ValueOf(v)}
+		for k, a := range args {
+			in = append(in, element(fr.stack[a], f.Type().In(k+1)))
+		}
+		go e.s.contain(func() { caller(f)(in) })()
+	}
 }
 
 // callCompiled calls f by reflection.

@@ -48,8 +48,11 @@ func (e *engine) deferCall(fn *function, i *ssa.Defer) func(*frame) {
 		}
 		f, vals := prepareCall(e.in, fr, &i.Call, rf, args, bindings)
 		if i.Call.IsInvoke() {
-			if m := e.find(reflect.TypeOf(fr.stack[rf]), i.Call.Method.Name()); m.fn != nil {
+			switch m := e.find(reflect.TypeOf(fr.stack[rf]), i.Call.Method.Name()); {
+			case m.fn != nil:
 				return e.closure(m.fn, nil), vals
+			case m.ext.IsValid():
+				return m.ext, vals
 			}
 			return f, vals
 		}

@@ -89,9 +89,11 @@
 //
 // Eval returns *kernel.EvalError for everything user code can do wrong. What
 // cannot be contained: a fatal error of the Go runtime in compiled code (a map
-// that encoding/json reads while a goroutine writes to it, memory exhaustion),
-// and a compiled library that panics in a goroutine of its own. Those that
-// interpreted code can cause end the cell (fatal.go).
+// that encoding/json reads while a goroutine writes to it, memory exhaustion), a
+// compiled library that panics in a goroutine of its own, and one other than
+// those of the standard library that calls os.Exit. Those that interpreted code
+// can cause end the cell (fatal.go), also what it panics with on a goroutine of
+// compiled code (contain.go), which then stays where it is.
 //
 // # What Go programs cannot do in a cell
 //

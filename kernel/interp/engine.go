@@ -202,6 +202,10 @@ func (e *engine) replacement(fn *function, instr ssa.Instruction, old func(*fram
 		return e.panics(fn, i, old)
 	case *ssa.Defer:
 		return e.deferCall(fn, i)
+	case *ssa.Go:
+		if i.Call.IsInvoke() {
+			return e.goInvoke(fn, i, old)
+		}
 	case *ssa.Call:
 		return e.call(fn, i, old)
 	}

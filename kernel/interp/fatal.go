@@ -113,5 +113,23 @@ func mutexes() map[string]any {
 			}
 			mu.RUnlock()
 		},
+		"(*sync.rlocker).Unlock": func(l sync.Locker) { // of RWMutex.RLocker
+			mu := (*sync.RWMutex)((*[2]unsafe.Pointer)(unsafe.Pointer(&l))[1])
+			if mu.TryLock() {
+				mu.Unlock()
+				panic(errRUnlock)
+			}
+			mu.RUnlock()
+		},
+		"(*sync.Cond).Wait": func(c *sync.Cond) {
+			if mu, ok := c.L.(interface {
+				sync.Locker
+				TryLock() bool
+			}); ok && mu.TryLock() {
+				mu.Unlock()
+				panic(errUnlock)
+			}
+			c.Wait()
+		},
 	}
 }

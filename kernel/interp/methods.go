@@ -67,7 +67,7 @@ func direct(t reflect.Type) bool { return descriptor(t).flags&flagDirect != 0 }
 
 // repairMethods gives the types that in made the right entry points. done holds
 // those that have them.
-func repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
+func (s *Session) repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
 	record, ok := hidden(in, "record").(**ixgo.TypesRecord)
 	if !ok {
 		return errVersion
@@ -81,7 +81,7 @@ func repairMethods(in *ixgo.Interp, done map[reflect.Type]bool) error {
 			continue
 		}
 		done[rt] = true
-		if err := renewEntries(rt, t); err != nil {
+		if err := s.renewEntries(rt, t); err != nil {
 			return err
 		}
 		plainPointer(reflect.PointerTo(rt))
@@ -146,7 +146,7 @@ func unknownDirect(t reflect.Type) bool {
 }
 
 // renewEntries makes the entries of rt and of its pointer type.
-func renewEntries(rt reflect.Type, t types.Type) error {
+func (s *Session) renewEntries(rt reflect.Type, t types.Type) error {
 	sels := map[string]*types.Selection{}
 	if _, ok := t.Underlying().(*types.Struct); ok {
 		for sel := range types.NewMethodSet(types.NewPointer(t)).Methods() {
@@ -167,7 +167,7 @@ func renewEntries(rt reflect.Type, t types.Type) error {
 			sel := sels[m.Name]
 			switch {
 			case sel != nil:
-				call = promoted(sel, m.Name)
+				call = s.promoted(sel, m.Name)
 			case !all || recv != rt:
 				continue
 			}
@@ -198,7 +198,7 @@ func caller(f reflect.Value) func([]reflect.Value) []reflect.Value {
 }
 
 // promoted calls the method name of the embedded field that sel leads to.
-func promoted(sel *types.Selection, name string) func([]reflect.Value) []reflect.Value {
+func (s *Session) promoted(sel *types.Selection, name string) func([]reflect.Value) []reflect.Value {
 	path := sel.Index()[:len(sel.Index())-1]
 	recv := sel.Obj().(*types.Func).Signature().Recv().Type()
 	_, byPointer := recv.Underlying().(*types.Pointer)
@@ -220,6 +220,9 @@ func promoted(sel *types.Selection, name string) func([]reflect.Value) []reflect
 			v = v.Addr()
 		case !byPointer && v.Kind() == reflect.Pointer:
 			v = pointee(v)
+		}
+		if f := s.override(v.Type(), name); f.IsValid() {
+			return caller(f)(append([]reflect.Value{v}, args[1:]...))
 		}
 		m, ok := reflectx.MethodByName(v.Type(), name)
 		if !ok {

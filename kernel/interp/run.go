@@ -1,7 +1,6 @@
 package interp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -236,58 +235,6 @@ func (s *Session) tell(p ixgo.PanicError, at panicSite) {
 		fmt.Fprintln(cellFile{c}, strings.Join(fail.Traceback, "\n"))
 	}
 }
-
-// contain makes f fit for a goroutine that compiled code will start: f runs as
-// its caller's cell's, and its panic ends that cell instead of the process.
-func (s *Session) contain(f func()) func() {
-	c := ofGoroutine()
-	return func() { s.runContained(c, f) }
-}
-
-func (s *Session) runContained(c *cellIO, f func()) {
-	debug.SetPanicOnFault(true)
-	if c != nil && ofGoroutine() != c { // a timer's goroutine has no parent
-		c.enter()
-	}
-	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		at := s.panickedAt([]byte(thisGoroutine()))
-		at.io = c
-		fail, ok := p.(ixgo.PanicError)
-		if !ok {
-			fail = ixgo.PanicError{Value: p}
-		}
-		s.tell(fail, at)
-	}()
-	f()
-}
-
-// contained reports whether a panic of the calling goroutine stays inside this
-// package: whether the goroutine is the cell's own, was started by interpreted
-// code, or runs what contain made. It costs a traceback.
-func contained() bool {
-	buf := make([]byte, 64<<10) // the runtime prints no more than 100 frames
-	stack := buf[:runtime.Stack(buf, false)]
-	for _, by := range containers {
-		if bytes.Contains(stack, by) {
-			return true
-		}
-	}
-	return false
-}
-
-var containers = func() [][]byte {
-	pkg := reflect.TypeFor[Session]().PkgPath()
-	return [][]byte{
-		[]byte("\ncreated by " + pkg + ".(*Session).execute"),
-		[]byte("\ncreated by " + reflect.TypeFor[ixgo.Interp]().PkgPath() + "."),
-		[]byte("\n" + pkg + ".(*Session).runContained("),
-		[]byte("\nnet/http.(*conn).serve("), // recovers what handlers panic with
-	}
-}()
 
 // panicSite is where a goroutine last panicked, through which calls, and whose
 // it is.

@@ -49,7 +49,7 @@ func checkDepth() {
 // under labels of its own, counts as the cell's.
 func (s *Session) halt() {
 	stopping := s.stopping.Load()
-	if c := ofGoroutine(); stopping != nil && (c == nil || c == stopping) && contained() {
+	if c := ofGoroutine(); stopping != nil && (c == nil || c == stopping) && stoppable() {
 		panic(halt{})
 	}
 }
@@ -133,6 +133,7 @@ func (s *Session) overrides() map[string]any {
 		"context.AfterFunc":    func(ctx context.Context, f func()) func() bool { return context.AfterFunc(ctx, s.contain(f)) },
 	}
 	maps.Copy(m, mutexes())
+	maps.Copy(m, s.testMains())
 	for name, f := range s.hosted() {
 		m[runtimePkg+"."+name] = f
 	}
@@ -217,7 +218,7 @@ func (s *Session) sleep(d time.Duration) {
 			return
 		case <-done:
 			done = nil
-			if r := s.running.Load(); r != nil && r.io == c && contained() { // not of an earlier cell
+			if r := s.running.Load(); r != nil && r.io == c && stoppable() { // not of an earlier cell
 				panic(halt{})
 			}
 		}
