@@ -22,11 +22,18 @@ type view struct {
 	imports map[string]*types.Package
 	values  map[string]any // addresses of variables
 	decls   map[string]*decl
+	folders map[string]map[string]*decl // of loaded folders, by the package's path
+	prelude map[string]types.Object     // what was there before the first cell
+	locals  map[string]bool             // what the unfinished cell declares
 }
 
 // publish takes a new snapshot; the caller holds mu.
 func (s *Session) publish() {
-	v := &view{scope: maps.Clone(s.scope), imports: map[string]*types.Package{}, values: map[string]any{}, decls: maps.Clone(s.decls)}
+	v := &view{scope: maps.Clone(s.scope), imports: map[string]*types.Package{}, values: map[string]any{}, decls: maps.Clone(s.decls),
+		folders: map[string]map[string]*decl{}, prelude: s.first.scope}
+	for _, f := range s.folders {
+		v.folders[f.pkg.Path()] = f.decls
+	}
 	for n, p := range s.imports {
 		if pkg, err := s.importer().Import(p); err == nil {
 			v.imports[n] = pkg
@@ -55,7 +62,8 @@ func (s *Session) snapshot(src string) *view {
 		return v
 	}
 	defer s.mu.Unlock()
-	own := &view{scope: v.scope, imports: maps.Clone(v.imports), values: v.values, decls: v.decls}
+	own := v.clone()
+	own.imports = maps.Clone(v.imports)
 	for _, im := range f.Imports {
 		path, err := strconv.Unquote(im.Path.Value)
 		if err != nil {
@@ -72,6 +80,12 @@ func (s *Session) snapshot(src string) *view {
 		own.imports[name] = pkg
 	}
 	return own
+}
+
+// clone is v, to be changed map by map.
+func (v *view) clone() *view {
+	own := *v
+	return &own
 }
 
 // typeOf is the type of an expression in the snapshot, nil if it has none.
@@ -109,7 +123,7 @@ func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	cursor = min(max(cursor, 0), len(src))
 	before := src[:cursor]
 	if start, ok := importPrefix(before); ok {
-		return s.completeImport(before, start, cursor)
+		return completeImport(before, start, cursor)
 	}
 	start := len(before)
 	for start > 0 {
@@ -121,10 +135,27 @@ func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	}
 	out := kernel.Completions{Start: start, End: cursor}
 	prefix := before[start:]
+	toks := lexemes(before[:start])
+	last := func(i int) token.Token {
+		if i > len(toks) {
+			return token.EOF
+		}
+		return toks[len(toks)-i].tok
+	}
+	switch tok := last(1); {
+	case inText(src, cursor):
+		return out
+	case tok == token.BREAK || tok == token.CONTINUE || tok == token.GOTO:
+		out.Items = labels(src, prefix)
+		return out
+	}
 	v := s.snapshot(src).withLocals(src, start)
-	rest := strings.TrimRight(before[:start], " \t\n")
-	if strings.HasSuffix(rest, ".") {
-		out.Items = v.members(operand(rest[:len(rest)-1]), prefix)
+	if last(1) == token.PERIOD {
+		out.Items = v.members(operand(before[:toks[len(toks)-1].pos]), prefix)
+		return out
+	}
+	if last(1) == token.LPAREN && last(2) == token.PERIOD {
+		out.Items = slices.DeleteFunc(v.names(src, prefix), func(c kernel.Completion) bool { return !beginsType(c) })
 		return out
 	}
 	keys, only := v.keys(src, start, cursor)
@@ -134,35 +165,126 @@ func (s *Session) Complete(src string, cursor int) kernel.Completions {
 	return out
 }
 
-// names lists what an identifier may be.
+// names lists what an identifier may be: what the cell declares, what others
+// did, packages, what is predeclared, keywords.
 func (v *view) names(src, prefix string) []kernel.Completion {
 	seen := map[string]bool{}
-	var out []kernel.Completion
-	add := func(name, kind, sig string) {
+	var groups [5][]kernel.Completion
+	add := func(group int, name, kind, sig string) {
 		if !seen[name] && name != "_" && matches(name, prefix) {
 			seen[name] = true
-			out = append(out, kernel.Completion{Text: name, Type: kind, Signature: sig})
+			groups[group] = append(groups[group], kernel.Completion{Text: name, Type: kind, Signature: sig})
 		}
 	}
 	for n, o := range v.scope {
-		add(n, kindOf(o), signature(o))
+		group := 1
+		switch {
+		case v.locals[n]:
+			group = 0
+		case v.prelude[n] == o:
+			group = 3
+		}
+		add(group, n, kindOf(o), signature(o))
 	}
 	for _, n := range definedIn(src) {
 		if n != prefix {
-			add(n, "instance", "")
+			add(0, n, "instance", "")
 		}
 	}
 	for n := range v.imports {
-		add(n, "module", "")
+		add(2, n, "module", "")
 	}
 	for _, n := range types.Universe.Names() {
-		add(n, kindOf(types.Universe.Lookup(n)), "")
+		add(3, n, kindOf(types.Universe.Lookup(n)), "")
 	}
 	for t := token.BREAK; t <= token.VAR; t++ {
-		add(t.String(), "keyword", "")
+		add(4, t.String(), "keyword", "")
+	}
+	var out []kernel.Completion
+	for _, g := range groups {
+		sortCompletions(g)
+		out = append(out, g...)
+	}
+	return asTyped(out, prefix)
+}
+
+// asTyped puts those that begin as prefix is written before those that differ
+// in case.
+func asTyped(items []kernel.Completion, prefix string) []kernel.Completion {
+	slices.SortStableFunc(items, func(a, b kernel.Completion) int {
+		x, y := strings.HasPrefix(a.Text, prefix), strings.HasPrefix(b.Text, prefix)
+		switch {
+		case x == y:
+			return 0
+		case x:
+			return -1
+		}
+		return 1
+	})
+	return items
+}
+
+// beginsType reports whether a type may begin with c, or be it.
+func beginsType(c kernel.Completion) bool {
+	switch c.Type {
+	case "class", "module":
+		return true
+	case "keyword":
+		switch token.Lookup(c.Text) {
+		case token.TYPE, token.STRUCT, token.INTERFACE, token.MAP, token.CHAN, token.FUNC:
+			return true
+		}
+	}
+	return false
+}
+
+// labels lists those of a cell.
+func labels(src, prefix string) (out []kernel.Completion) {
+	toks := lexemes(src)
+	for i, t := range toks {
+		starts := i == 0 || slices.Contains([]token.Token{token.SEMICOLON, token.LBRACE, token.RBRACE, token.COLON}, toks[i-1].tok)
+		if starts && t.tok == token.IDENT && i+1 < len(toks) && toks[i+1].tok == token.COLON && matches(t.lit, prefix) {
+			out = append(out, kernel.Completion{Text: t.lit, Type: "statement"})
+		}
 	}
 	sortCompletions(out)
 	return out
+}
+
+// inText reports whether the cursor is inside a literal of characters or a
+// comment, or at the end of a number.
+func inText(src string, cursor int) bool {
+	tok, lit, start := tokenAt(src, cursor)
+	end := start + len(lit)
+	switch tok {
+	case token.INT, token.FLOAT, token.IMAG:
+		return true
+	case token.STRING, token.CHAR:
+		closed := len(lit) > 1 && lit[len(lit)-1] == lit[0] && !(lit[0] != '`' && len(lit) > 2 && lit[len(lit)-2] == '\\')
+		return cursor < end || !closed
+	case token.COMMENT:
+		return cursor < end || !strings.HasPrefix(lit, "/*") || !strings.HasSuffix(lit, "*/")
+	}
+	return false
+}
+
+// tokenAt is the token or comment that begins before the cursor and does not
+// end before it.
+func tokenAt(src string, cursor int) (tok token.Token, lit string, start int) {
+	var sc scanner.Scanner
+	file := token.NewFileSet().AddFile("", -1, len(src))
+	sc.Init(file, []byte(src), func(token.Position, string) {}, scanner.ScanComments)
+	for {
+		pos, tok, lit := sc.Scan()
+		start := file.Offset(pos)
+		switch {
+		case tok == token.EOF || start >= cursor:
+			return token.EOF, "", cursor
+		case tok == token.SEMICOLON && lit == "\n":
+		case start+len(lit) >= cursor:
+			return tok, lit, start
+		}
+	}
 }
 
 // definedIn lists the identifiers of an unfinished cell that := or a
@@ -216,7 +338,7 @@ func (v *view) members(operand, prefix string) []kernel.Completion {
 			}
 		}
 		sortCompletions(out)
-		return out
+		return asTyped(out, prefix)
 	}
 	tv, ok := v.typeOf(operand)
 	if !ok || tv.Type == nil {
@@ -247,7 +369,7 @@ func (v *view) members(operand, prefix string) []kernel.Completion {
 		}
 	}
 	sortCompletions(out)
-	return out
+	return asTyped(out, prefix)
 }
 
 // fieldsOf lists the fields of t, promoted ones included, shallow ones first.
@@ -278,78 +400,57 @@ func fieldsOf(t types.Type) []*types.Var {
 	return out
 }
 
-// importPrefix reports whether src ends inside the path of an import, and
-// where the path starts.
-func importPrefix(src string) (start int, ok bool) {
-	quote := strings.LastIndexByte(src, '"')
-	if quote < 0 || strings.ContainsAny(src[quote:], "\n") {
-		return 0, false
-	}
-	lineStart := strings.LastIndexByte(src[:quote], '\n') + 1
-	line := strings.TrimSpace(src[lineStart:quote])
-	if strings.Count(src[lineStart:], `"`)%2 == 0 {
-		return 0, false
-	}
-	if strings.HasPrefix(line, "import") {
-		return quote + 1, true
-	}
-	open := strings.LastIndex(src[:lineStart], "import (")
-	if open < 0 || strings.Contains(src[open:quote], ")") {
-		return 0, false
-	}
-	return quote + 1, true
-}
-
-func (s *Session) completeImport(before string, start, cursor int) kernel.Completions {
-	out := kernel.Completions{Start: start, End: cursor}
-	for _, p := range importPaths() {
-		if strings.HasPrefix(p, before[start:]) {
-			out.Items = append(out.Items, kernel.Completion{Text: p, Type: "module"})
-		}
-	}
-	return out
-}
-
-// operand is the expression that ends src, as far as selectors, calls and
-// indexes reach: "f(x)[1].y" of "a + f(x)[1].y".
+// operand is the expression that ends src, as far as selectors, calls, indexes
+// and literals reach: "f(x)[1].y" of "a + f(x)[1].y".
 func operand(src string) string {
-	end := len(src)
-	i := end
-	for i > 0 {
-		r, n := utf8.DecodeLastRuneInString(src[:i])
-		switch {
-		case r == '_' || r == '.' || unicode.IsLetter(r) || unicode.IsDigit(r):
-			i -= n
-		case r == ')' || r == ']' || r == '}':
-			j := openingOf(src[:i])
-			if j < 0 {
+	toks := lexemes(src)
+	first := len(toks)
+	at := func(i int) token.Token {
+		if i < 0 || i >= len(toks) {
+			return token.EOF
+		}
+		return toks[i].tok
+	}
+	for i := len(toks) - 1; ; {
+		switch at(i) {
+		case token.IDENT:
+			first = i
+			if at(i-1) == token.PERIOD {
+				i -= 2
+				continue
+			}
+			if at(i-1) == token.RBRACK && at(i+1) == token.LPAREN { // []T(x)
+				if t := typeStart(toks, i+1); t >= 0 {
+					first = t
+				}
+			}
+		case token.STRING:
+			first = i
+		case token.RPAREN, token.RBRACK:
+			if i = opening(toks, i); i < 0 {
 				return ""
 			}
-			if r == '}' && (j == 0 || src[j-1] == ' ' || src[j-1] == '\n' || src[j-1] == ')') {
-				return strings.TrimSpace(src[i:end]) // a block, not a literal
+			first = i
+			switch at(i - 1) {
+			case token.PERIOD: // x.(T)
+				i -= 2
+				continue
+			case token.IDENT, token.RPAREN, token.RBRACK, token.RBRACE:
+				i--
+				continue
 			}
-			i = j
-		default:
-			return strings.TrimSpace(src[i:end])
-		}
-	}
-	return strings.TrimSpace(src[i:end])
-}
-
-// openingOf is where the bracket that ends src opens; -1 if nowhere.
-func openingOf(src string) int {
-	depth := 0
-	for i := len(src) - 1; i >= 0; i-- {
-		switch src[i] {
-		case ')', ']', '}':
-			depth++
-		case '(', '[', '{':
-			if depth--; depth == 0 {
-				return i
+		case token.RBRACE:
+			open := opening(toks, i)
+			if t := typeStart(toks, open); open > 0 && t >= 0 {
+				first = t
 			}
 		}
+		break
 	}
-	return -1
+	if first >= len(toks) {
+		return ""
+	}
+	return strings.TrimSpace(src[toks[first].pos:])
 }
 
 func matches(name, prefix string) bool {
@@ -391,10 +492,13 @@ func signature(o types.Object) string {
 }
 
 func typeString(t types.Type) string {
-	return types.TypeString(t, func(p *types.Package) string {
-		if p.Name() == "main" {
-			return ""
-		}
-		return p.Name()
-	})
+	return types.TypeString(t, cellQualifier)
+}
+
+// cellQualifier leaves out the package of cells, which users do not write.
+func cellQualifier(p *types.Package) string {
+	if p.Name() == "main" {
+		return ""
+	}
+	return p.Name()
 }

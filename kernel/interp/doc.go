@@ -32,7 +32,8 @@
 // unfinished cell declares up to the cursor: it goes through the checker with
 // its open brackets closed, whatever is wrong with it (local.go). Comments and
 // the names of parameters, which compiled packages do not keep, come from
-// generated tables (docs.go, symbols/docs.go).
+// generated tables (docs.go, symbols/docs.go); those of folders from their
+// files as they were loaded.
 //
 // # Packages beside the notebook
 //

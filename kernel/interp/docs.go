@@ -1,10 +1,13 @@
 package interp
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
@@ -17,19 +20,138 @@ func (v *view) docOf(o types.Object, owner *types.TypeName) symbols.Doc {
 	if owner != nil {
 		name, pkg = owner.Name()+"."+name, owner.Pkg()
 	}
-	if pkg == nil {
+	switch {
+	case pkg == nil:
 		return symbols.Docs("builtin")[name]
-	}
-	if pkg.Name() != "main" {
+	case !fromCells(pkg) && owner != nil:
+		return memberDoc(pkg.Path(), owner.Name(), o.Name(), maxEmbedded)
+	case !fromCells(pkg):
 		return symbols.Docs(pkg.Path())[name]
 	}
-	if d := v.decls[name]; d != nil {
+	d := v.declOf(o, owner)
+	switch {
+	case d == nil:
+		return symbols.Doc{}
+	case slices.Contains(d.names, name) && d.tok == token.CONST:
+		return symbols.Doc{Text: cmp.Or(constComment(d.src, name), d.doc)}
+	case slices.Contains(d.names, name):
 		return symbols.Doc{Text: d.doc}
 	}
-	if owner != nil && v.decls[owner.Name()] != nil {
-		return symbols.Doc{Text: memberComment(v.decls[owner.Name()].src, o.Name())}
+	return symbols.Doc{Text: memberComment(d.src, o.Name())}
+}
+
+// declOf is the declaration of o in a cell or in a folder: that of the type if o
+// is a field, or a method of an interface. It is nil of other packages' names.
+func (v *view) declOf(o types.Object, owner *types.TypeName) *decl {
+	name, pkg := o.Name(), o.Pkg()
+	if owner != nil {
+		name, pkg = owner.Name()+"."+name, owner.Pkg()
 	}
-	return symbols.Doc{}
+	if !fromCells(pkg) || v.locals[name] {
+		return nil
+	}
+	decls := v.decls
+	if ofFolder(pkg.Path()) {
+		decls = v.folders[pkg.Path()]
+	}
+	if d := decls[name]; d != nil || owner == nil || v.locals[owner.Name()] {
+		return d
+	}
+	return decls[owner.Name()]
+}
+
+// maxEmbedded is how deep interfaces are followed into those that they embed.
+const maxEmbedded = 8
+
+// memberDoc is the documentation of a field or method of a compiled package's
+// type, or of the interface that the type has the method from.
+func memberDoc(path, owner, name string, depth int) symbols.Doc {
+	docs := symbols.Docs(path)
+	d, ok := docs[owner+"."+name]
+	for _, e := range strings.Fields(docs[owner+"."].Decl) {
+		if i := strings.LastIndexByte(e, '.'); i >= 0 && !ok && depth > 0 {
+			d = memberDoc(e[:i], e[i+1:], name, depth-1)
+			ok = d != symbols.Doc{}
+		}
+	}
+	return d
+}
+
+// addDecls adds what a file of a folder declares to decls. The package's own
+// comment is that of the entry "", whose file is the folder.
+func addDecls(decls map[string]*decl, fset *token.FileSet, f *ast.File, name, text string) {
+	if d := decls[""]; d == nil {
+		dir := path.Dir(name)
+		if dir != "." {
+			dir = "./" + dir
+		}
+		decls[""] = &decl{tok: token.PACKAGE, file: dir, doc: strings.TrimSpace(f.Doc.Text())}
+	} else {
+		d.doc = cmp.Or(d.doc, strings.TrimSpace(f.Doc.Text()))
+	}
+	add := func(n ast.Node, tok token.Token, doc string, names ...string) {
+		from, to := fset.PositionFor(n.Pos(), false), fset.PositionFor(n.End(), false)
+		d := &decl{names: names, tok: tok, src: text[from.Offset:to.Offset], doc: doc, file: name, line: from.Line}
+		for _, n := range names {
+			decls[n] = d
+		}
+	}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			if n := d.Name.Name; d.Recv == nil {
+				add(d, token.FUNC, strings.TrimSpace(d.Doc.Text()), n)
+			} else {
+				add(d, token.FUNC, strings.TrimSpace(d.Doc.Text()), receiverName(d)+"."+n)
+			}
+		case *ast.GenDecl:
+			var names []string
+			for _, s := range d.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					add(s, token.TYPE, cmp.Or(specComment(s.Doc, s.Comment), ungrouped(d)), s.Name.Name)
+				case *ast.ValueSpec:
+					for _, id := range s.Names {
+						names = append(names, id.Name)
+					}
+					if d.Tok == token.VAR {
+						add(s, token.VAR, cmp.Or(specComment(s.Doc, s.Comment), strings.TrimSpace(d.Doc.Text())), names...)
+						names = nil
+					}
+				}
+			}
+			if d.Tok == token.CONST {
+				add(d, token.CONST, strings.TrimSpace(d.Doc.Text()), names...)
+			}
+		}
+	}
+}
+
+// ungrouped is the comment of a declaration without brackets, which is that of
+// its only specification.
+func ungrouped(d *ast.GenDecl) string {
+	if d.Lparen.IsValid() {
+		return ""
+	}
+	return strings.TrimSpace(d.Doc.Text())
+}
+
+// constComment is the comment of one constant of the declaration src.
+func constComment(src, name string) string {
+	f, _ := parser.ParseFile(token.NewFileSet(), "", "package p;"+src, parser.ParseComments|parser.SkipObjectResolution)
+	if f == nil {
+		return ""
+	}
+	for _, d := range f.Decls {
+		if d, ok := d.(*ast.GenDecl); ok {
+			for _, s := range d.Specs {
+				if s, ok := s.(*ast.ValueSpec); ok && slices.ContainsFunc(s.Names, func(id *ast.Ident) bool { return id.Name == name }) {
+					return specComment(s.Doc, s.Comment)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // leadComment is the comment right above what follows lead.
@@ -182,12 +304,15 @@ func asWritten(t types.Type, expr ast.Expr) types.Type {
 
 // named is f as its declaration has it.
 func named(f *types.Func) *types.Func {
-	name, pkg := f.Name(), f.Pkg()
-	if owner := receiverOf(f); owner != nil {
-		name, pkg = owner.Name()+"."+name, owner.Pkg()
+	owner, pkg := receiverOf(f), f.Pkg()
+	if owner != nil {
+		pkg = owner.Pkg()
 	}
-	if pkg == nil || pkg.Name() == "main" {
+	switch {
+	case pkg == nil || fromCells(pkg):
 		return f
+	case owner != nil:
+		return withNames(f, memberDoc(pkg.Path(), owner.Name(), f.Name(), maxEmbedded).Decl)
 	}
-	return withNames(f, symbols.Docs(pkg.Path())[name].Decl)
+	return withNames(f, symbols.Docs(pkg.Path())[f.Name()].Decl)
 }

@@ -316,7 +316,7 @@ var br *bufio.Reader`)
 		{"r.Read", "Read(p []byte) (n int, err error)"},
 		{"br.Peek", "Peek(n int) ([]byte, error)\n\nPeek returns"},
 		{"bufio.Reader", "func (*bufio.Reader) Peek(n int) ([]byte, error)"},
-		{"len", "built in)\n\nThe len built-in function returns"},
+		{"len", "func len(v Type) int // built in\n\nThe len built-in function returns"},
 		{"lens", "\n\nPackage lens"},
 		{"lens.LensOptions", "\n\nLensOptions"},
 		{"lens.LensOptions{}.Top", "candidates per cell"},
@@ -364,6 +364,19 @@ func TestCheck(t *testing.T) {
 		{"if x {\n}", kernel.Complete, ""},
 		{"if x {\n} else", kernel.Incomplete, ""},
 		{"i++", kernel.Complete, ""},
+		{"}", kernel.Invalid, ""},
+		{"{}}{", kernel.Invalid, ""},
+		{"case 1:", kernel.Invalid, ""},
+		{"switch x {\ncase 1:", kernel.Incomplete, "\t"},
+		{"L:", kernel.Incomplete, ""},
+		{"type T struct", kernel.Incomplete, ""},
+		{"func f() int", kernel.Invalid, ""}, // a brace on the next line would not be its body
+		{"f(a,", kernel.Incomplete, "\t"},
+		{"a,", kernel.Incomplete, ""},
+		{"go f(func() {", kernel.Incomplete, "\t"},
+		{"go f(\n\tfunc() {", kernel.Incomplete, "\t\t"},
+		{"s := \"abc", kernel.Invalid, ""},
+		{"// only a comment", kernel.Complete, ""},
 	} {
 		if got := s.Check(c.src); got.Status != c.status || got.Indent != c.indent {
 			t.Errorf("%q: %+v, want %s %q", c.src, got, c.status, c.indent)

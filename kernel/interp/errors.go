@@ -32,11 +32,10 @@ const (
 // maxErrors is how many compile errors are told at once, as the compiler does.
 const maxErrors = 10
 
-// compileErrors words errors found before anything ran. src is the source of
-// the cell called file.
-func compileErrors(file, src string, list []diagnostic) *kernel.EvalError {
+// compileErrors words errors found before anything ran, in the cell called file
+// or in files beside the notebook. sources are the texts of both.
+func compileErrors(file string, sources map[string]string, list []diagnostic) *kernel.EvalError {
 	e := &kernel.EvalError{Name: compileError}
-	lines := strings.Split(src, "\n")
 	for i, d := range list {
 		if i == maxErrors {
 			e.Traceback = append(e.Traceback, fmt.Sprintf("too many errors (%d more)", len(list)-i))
@@ -50,10 +49,11 @@ func compileErrors(file, src string, list []diagnostic) *kernel.EvalError {
 			e.Message = text
 		}
 		e.Traceback = append(e.Traceback, red+text+plain)
-		if d.pos.Filename != file || d.pos.Line < 1 || d.pos.Line > len(lines) {
+		lines := strings.Split(sources[d.pos.Filename], "\n")
+		if sources[d.pos.Filename] == "" || d.pos.Line < 1 || d.pos.Line > len(lines) {
 			continue
 		}
-		if e.Line == 0 {
+		if e.Line == 0 && d.pos.Filename == file {
 			e.Line = d.pos.Line
 		}
 		line := strings.TrimRight(lines[d.pos.Line-1], "\r")

@@ -31,8 +31,9 @@ import (
 
 // folder is the package of a folder as it was last loaded.
 type folder struct {
-	pkg *types.Package
-	sum [sha256.Size]byte // of its files and of what it imports
+	pkg   *types.Package
+	sum   [sha256.Size]byte // of its files and of what it imports
+	decls map[string]*decl  // for inspection; the package itself is ""
 }
 
 // folderPath is what the paths of loaded packages begin with: a number and the
@@ -88,7 +89,7 @@ func (s *Session) loadFolders(ctx context.Context, file, src string, io *cellIO)
 		if l == nil {
 			var err error
 			if l, err = s.openFolders(ctx, file, io); err != nil {
-				return compileErrors(file, src, []diagnostic{{msg: err.Error()}})
+				return compileErrors(file, map[string]string{file: src}, []diagnostic{{msg: err.Error()}})
 			}
 			defer l.root.Close()
 		}
@@ -96,7 +97,8 @@ func (s *Session) loadFolders(ctx context.Context, file, src string, io *cellIO)
 		if _, err := l.load(im.path, ".", at); err != nil {
 			var list folderErrors
 			if errors.As(err, &list) {
-				return compileErrors(file, src, list)
+				l.texts[file] = src
+				return compileErrors(file, l.texts, list)
 			}
 			return err // of its initialisation
 		}
@@ -123,6 +125,8 @@ type folderLoad struct {
 	wd   string
 	root *os.Root
 	done map[string]*folder // by folder, relative to wd; nil while it is loaded
+
+	texts map[string]string // files that were read, for errors
 }
 
 func (s *Session) openFolders(ctx context.Context, file string, io *cellIO) (*folderLoad, error) {
@@ -134,7 +138,7 @@ func (s *Session) openFolders(ctx context.Context, file string, io *cellIO) (*fo
 	if err != nil {
 		return nil, fmt.Errorf("cannot import a folder: %w", err)
 	}
-	return &folderLoad{s: s, ctx: ctx, io: io, file: file, wd: wd, root: root, done: map[string]*folder{}}, nil
+	return &folderLoad{s: s, ctx: ctx, io: io, file: file, wd: wd, root: root, done: map[string]*folder{}, texts: map[string]string{}}, nil
 }
 
 // load gives the package that path means in the folder from. at is the import.
@@ -172,7 +176,7 @@ func (l *folderLoad) load(written, from string, at token.Position) (*folder, err
 		if err != nil {
 			return nil, err
 		}
-		f = &folder{pkg, sum}
+		f = &folder{pkg, sum, src.decls}
 		l.s.folders[key] = f
 	}
 	l.done[dir] = f
@@ -309,7 +313,7 @@ func (s *Session) parseFolderFile(name string, data []byte) (*ast.File, error) {
 	if errs := embeds(string(data)); errs != nil {
 		return nil, folderError(token.Position{Filename: name, Line: errs[0].line, Column: errs[0].col}, "//go:embed has no effect in an interpreted package; read the file with os.ReadFile")
 	}
-	f, err := parser.ParseFile(s.base.FileSet, name, data, 0)
+	f, err := parser.ParseFile(s.base.FileSet, name, data, parser.ParseComments)
 	if err != nil {
 		return nil, folderErrors(s.parseFailure(name, err))
 	}

@@ -173,7 +173,7 @@ o.Hit()`, "=> 26",
 	if got := completions(s.Session, "counter.Ma"); !slices.Equal(got, []string{"Map"}) {
 		t.Errorf("completed with %v", got)
 	}
-	if got, _ := s.Inspect("counter", 7, 0); got["text/plain"] != "package counter // of a folder beside the notebook" {
+	if got, _ := s.Inspect("counter", 7, 0); got["text/plain"] != "package counter // of the folder ./counter" {
 		t.Errorf("inspected as %v", got)
 	}
 }

@@ -31,6 +31,7 @@ type folderSource struct {
 	fset  *token.FileSet
 	files []*ast.File
 	hash  [sha256.Size]byte
+	decls map[string]*decl // for inspection; the package itself is ""
 }
 
 // sum also covers the packages that the files import.
@@ -48,11 +49,11 @@ func (l *folderLoad) read(written, dir string, at token.Position) (*folderSource
 	refuse := func(format string, args ...any) error {
 		return folderError(at, "import %q: %s", written, fmt.Sprintf(format, args...))
 	}
-	names, err := l.names(dir)
+	_, names, err := l.list(dir)
 	if err != nil {
 		return nil, refuse("%s", reason(err))
 	}
-	out := &folderSource{dir: dir, fset: l.s.base.FileSet}
+	out := &folderSource{dir: dir, fset: l.s.base.FileSet, decls: map[string]*decl{}}
 	h := sha256.New()
 	left := int64(maxFolderBytes)
 	for _, n := range names {
@@ -69,10 +70,13 @@ func (l *folderLoad) read(written, dir string, at token.Position) (*folderSource
 		}
 		fmt.Fprintf(h, "%q %d\n", n, len(data))
 		h.Write(data)
-		f, err := l.s.parseFolderFile("./"+strings.TrimPrefix(dir+"/"+n, "./"), data)
+		name := "./" + strings.TrimPrefix(dir+"/"+n, "./")
+		l.texts[name] = string(data)
+		f, err := l.s.parseFolderFile(name, data)
 		if err != nil {
 			return nil, err
 		}
+		addDecls(out.decls, out.fset, f, name, string(data))
 		if out.name == "" {
 			out.name = f.Name.Name
 		}
@@ -91,31 +95,37 @@ func (l *folderLoad) read(written, dir string, at token.Position) (*folderSource
 	return out, nil
 }
 
-// names lists the Go files of a folder, tests left out, in order.
-func (l *folderLoad) names(dir string) ([]string, error) {
+// list lists the folders in a folder, hidden ones left out, and its Go files,
+// tests left out, in order.
+func (l *folderLoad) list(dir string) (folders, files []string, err error) {
 	if st, err := l.root.Stat(dir); err != nil || !st.IsDir() { // to open a pipe would wait
-		return nil, cmp.Or(err, errors.New("not a folder"))
+		return nil, nil, cmp.Or(err, errors.New("not a folder"))
 	}
 	d, err := l.root.Open(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer d.Close()
-	list, err := d.ReadDir(maxFolderNames + 1)
+	entries, err := d.ReadDir(maxFolderNames + 1)
 	if err != nil && err != io.EOF {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(list) > maxFolderNames {
-		return nil, fmt.Errorf("more than %d files in the folder", maxFolderNames)
+	if len(entries) > maxFolderNames {
+		return nil, nil, fmt.Errorf("more than %d files in the folder", maxFolderNames)
 	}
-	var out []string
-	for _, e := range list {
-		if n := e.Name(); strings.HasSuffix(n, ".go") && !strings.HasSuffix(n, "_test.go") && !e.IsDir() {
-			out = append(out, n)
+	for _, e := range entries {
+		switch n := e.Name(); {
+		case e.IsDir():
+			if !strings.HasPrefix(n, ".") && !strings.HasPrefix(n, "_") && n != "testdata" {
+				folders = append(folders, n)
+			}
+		case strings.HasSuffix(n, ".go") && !strings.HasSuffix(n, "_test.go"):
+			files = append(files, n)
 		}
 	}
-	slices.Sort(out)
-	return out, nil
+	slices.Sort(folders)
+	slices.Sort(files)
+	return folders, files, nil
 }
 
 func (l *folderLoad) readFile(name string, limit int64) ([]byte, error) {

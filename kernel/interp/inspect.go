@@ -2,8 +2,12 @@ package interp
 
 import (
 	"fmt"
+	"go/constant"
+	"go/token"
 	"go/types"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,29 +19,47 @@ import (
 const maxValue = 400
 
 // Inspect describes the expression around cursor: its declaration, its
-// methods if it is a type, its value if it is a variable, its comment.
+// methods if it is a type, its value if it is a variable, its comment; with
+// detail also the source of what cells and folders declare.
 func (s *Session) Inspect(src string, cursor, detail int) (map[string]any, bool) {
 	cursor = min(max(cursor, 0), len(src))
-	expr := exprAt(src, cursor)
-	if expr == "" {
+	expr, start := exprAt(src, cursor)
+	path, ok := importAt(src, cursor)
+	if expr == "" && !ok {
 		return nil, false
 	}
 	v := s.snapshot(src).withLocals(src, cursor)
 	if s.mu.TryLock() { // no cell runs: variables hold still
 		defer s.mu.Unlock()
 	} else {
-		v = &view{scope: v.scope, imports: v.imports, decls: v.decls}
+		v = v.clone()
+		v.values = nil
 	}
-	text := v.describe(expr, detail)
+	var text string
+	if ok {
+		text = v.describeImport(path)
+	} else if f, owner := v.keyAt(src, expr, start); f != nil {
+		text = v.describeWhole(f, owner, expr, detail)
+	} else {
+		text = v.describe(expr, detail)
+	}
 	if text == "" {
 		return nil, false
 	}
 	return map[string]any{"text/plain": text}, true
 }
 
-// exprAt is the selector expression whose last name is at the cursor; inside
-// the arguments of a call, with nothing under the cursor, the function.
-func exprAt(src string, cursor int) string {
+// exprAt is the selector expression whose last name is at the cursor, and where
+// that name starts; inside the arguments of a call, with no name under the
+// cursor, the function.
+func exprAt(src string, cursor int) (expr string, name int) {
+	tok, _, start := tokenAt(src, cursor)
+	switch text := inText(src, cursor); {
+	case text && tok == token.COMMENT:
+		return "", 0
+	case text:
+		return calledAt(src[:start])
+	}
 	end := cursor
 	for end < len(src) {
 		r, n := utf8.DecodeRuneInString(src[end:])
@@ -46,33 +68,72 @@ func exprAt(src string, cursor int) string {
 		}
 		end += n
 	}
-	if e := operand(src[:end]); e != "" && !strings.HasSuffix(e, ")") {
-		return strings.TrimPrefix(e, ".")
-	}
-	depth := 0
-	for i := cursor - 1; i >= 0; i-- {
-		switch src[i] {
-		case ')':
-			depth++
-		case '(':
-			if depth == 0 {
-				return operand(src[:i])
+	if e := operand(strings.TrimSuffix(src[:end], ".")); e != "" && !strings.HasSuffix(e, ")") && !strings.HasSuffix(e, `"`) {
+		start := len(src[:end])
+		for start > 0 {
+			r, n := utf8.DecodeLastRuneInString(src[:start])
+			if r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+				break
 			}
-			depth--
+			start -= n
+		}
+		return e, start
+	}
+	return calledAt(src[:cursor])
+}
+
+// calledAt is the function among whose arguments src ends.
+func calledAt(src string) (expr string, name int) {
+	toks := lexemes(src)
+	for _, b := range slices.Backward(openBrackets(toks)) {
+		if toks[b.open].tok == token.LPAREN {
+			return operand(src[:toks[b.open].pos]), 0
 		}
 	}
-	return ""
+	return "", 0
+}
+
+// importAt is the path of the import that the cursor is in.
+func importAt(src string, cursor int) (path string, ok bool) {
+	start, ok := importPrefix(src[:cursor])
+	if !ok {
+		return "", false
+	}
+	path, _, ok = strings.Cut(src[start:], `"`)
+	return path, ok
+}
+
+// keyAt is the field that name, at start, is the key of in a literal of a
+// struct, and the struct's type.
+func (v *view) keyAt(src, name string, start int) (*types.Var, *types.TypeName) {
+	if start == 0 || !strings.HasPrefix(src[start:], name) || !strings.HasPrefix(strings.TrimLeft(src[start+len(name):], " \t"), ":") {
+		return nil, nil
+	}
+	toks := lexemes(src[:start])
+	open := openBrackets(toks)
+	if len(open) == 0 || open[len(open)-1].element != len(toks) {
+		return nil, nil
+	}
+	t := v.literalType(src, toks, open)
+	if t == nil {
+		return nil, nil
+	}
+	if st, ok := t.Underlying().(*types.Struct); ok {
+		for f := range st.Fields() {
+			if f.Name() == name {
+				return f, typeNameOf(t)
+			}
+		}
+	}
+	return nil, nil
 }
 
 func (v *view) describe(expr string, detail int) string {
 	if p, ok := v.imports[expr]; ok && v.scope[expr] == nil {
-		if ofFolder(p.Path()) {
-			return fmt.Sprintf("package %s // of a folder beside the notebook", p.Name())
-		}
-		return withComment(fmt.Sprintf("package %s // import %q", p.Name(), p.Path()), symbols.Docs(p.Path())[""].Text)
+		return v.describePackage(p)
 	}
 	if o, owner := v.object(expr); o != nil {
-		return withComment(v.describeObject(o, expr, detail), v.docOf(o, owner).Text)
+		return v.describeWhole(o, owner, expr, detail)
 	}
 	tv, ok := v.typeOf(expr)
 	if !ok || tv.Type == nil {
@@ -84,6 +145,43 @@ func (v *view) describe(expr string, detail int) string {
 	text := expr + " " + typeString(tv.Type)
 	if tv.Value != nil {
 		text += " = " + tv.Value.String()
+	}
+	return text
+}
+
+// describeImport describes the package that a path in an import means.
+func (v *view) describeImport(path string) string {
+	for _, p := range v.imports {
+		if p.Path() == path || isFolder(path) && v.importedAs(p, path) {
+			return v.describePackage(p)
+		}
+	}
+	return ""
+}
+
+// importedAs reports whether p is of the folder with that path.
+func (v *view) importedAs(p *types.Package, path string) bool {
+	d := v.folders[p.Path()][""]
+	return d != nil && filepath.ToSlash(filepath.Clean(d.file)) == filepath.ToSlash(filepath.Clean(path))
+}
+
+func (v *view) describePackage(p *types.Package) string {
+	if d := v.folders[p.Path()][""]; d != nil {
+		return withComment(fmt.Sprintf("package %s // of the folder %s", p.Name(), d.file), d.doc)
+	}
+	return withComment(fmt.Sprintf("package %s // import %q", p.Name(), p.Path()), symbols.Docs(p.Path())[""].Text)
+}
+
+// describeWhole describes o with its comment and, if detail asks for it, its
+// source.
+func (v *view) describeWhole(o types.Object, owner *types.TypeName, expr string, detail int) string {
+	text := withComment(v.describeObject(o, expr, detail), v.docOf(o, owner).Text)
+	if d := v.declOf(o, owner); d != nil && detail > 0 {
+		src := d.src
+		if d.tok == token.TYPE {
+			src = "type " + src
+		}
+		text = withComment(text, fmt.Sprintf("// %s:%d\n%s", d.file, d.line, src))
 	}
 	return text
 }
@@ -125,7 +223,10 @@ func (v *view) describeObject(o types.Object, expr string, detail int) string {
 	case *types.TypeName:
 		return v.describeType(typeString(o.Type()), o.Type())
 	case *types.Builtin:
-		return "func " + o.Name() + " (built in)"
+		if decl := symbols.Docs("builtin")[o.Name()].Decl; decl != "" && o.Pkg() == nil {
+			return decl + " // built in"
+		}
+		return "func " + o.Name() + " // built in"
 	case *types.Nil:
 		return "nil"
 	case *types.Var:
@@ -141,23 +242,79 @@ func (v *view) describeObject(o types.Object, expr string, detail int) string {
 	if f, ok := o.(*types.Func); ok {
 		o = named(f)
 	}
-	return types.ObjectString(o, func(p *types.Package) string {
-		if p.Name() == "main" {
-			return ""
-		}
-		return p.Name()
-	})
+	text := types.ObjectString(o, cellQualifier)
+	if c, ok := o.(*types.Const); ok && c.Val().Kind() != constant.Unknown && c != types.Universe.Lookup("iota") {
+		text += " = " + c.Val().String()
+	}
+	return text
 }
 
+// structure is the type that t is made of, its fields or methods on lines of
+// their own if there are many.
+func structure(t types.Type) string {
+	var lines []string
+	switch u := t.Underlying().(type) {
+	case *types.Struct:
+		for f := range u.Fields() {
+			line := typeString(f.Type())
+			if !f.Embedded() {
+				line = f.Name() + " " + line
+			}
+			if f.Exported() || fromCells(f.Pkg()) {
+				lines = append(lines, line)
+			}
+		}
+		if hidden := u.NumFields() - len(lines); hidden > 0 {
+			lines = append(lines, fmt.Sprintf("// %d unexported", hidden))
+		}
+		if len(lines) > maxFields {
+			return "struct {\n\t" + strings.Join(lines, "\n\t") + "\n}"
+		}
+	case *types.Interface:
+		for m := range u.Methods() {
+			lines = append(lines, m.Name()+signature(m))
+		}
+		if len(lines) > 0 && u.IsMethodSet() && !fromCells(u.Method(0).Pkg()) { // whose parameters have names only here
+			return "interface {\n\t" + strings.Join(lines, "\n\t") + "\n}"
+		}
+	}
+	return typeString(t.Underlying())
+}
+
+// maxFields is how many fields are shown on one line.
+const maxFields = 4
+
 func (v *view) describeType(name string, t types.Type) string {
+	switch t {
+	case types.Universe.Lookup("comparable").Type():
+		return "type comparable // built in"
+	case types.Universe.Lookup("any").Type():
+		return "type any = interface{} // built in"
+	}
+	switch t := t.(type) {
+	case *types.Basic:
+		return fmt.Sprintf("type %s // built in", name)
+	case *types.TypeParam:
+		return fmt.Sprintf("type parameter %s %s", name, typeString(t.Constraint()))
+	case *types.Alias:
+		return fmt.Sprintf("type %s = %s", name, typeString(t.Rhs()))
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "type %s %s", name, typeString(t.Underlying()))
+	fmt.Fprintf(&b, "type %s %s", name, structure(t))
 	if types.IsInterface(t) {
 		return b.String()
 	}
+	recv := typeString(t)
+	if n, ok := t.(*types.Named); ok && n.TypeParams().Len() > 0 && n.TypeArgs().Len() == 0 {
+		recv, _, _ = strings.Cut(recv, "[")
+		for i := range n.TypeParams().Len() {
+			recv += []string{"[", ", "}[min(i, 1)] + n.TypeParams().At(i).Obj().Name()
+		}
+		recv += "]"
+	}
 	for sel := range types.NewMethodSet(types.NewPointer(t)).Methods() {
 		if o := sel.Obj(); o.Exported() || o.Pkg() != nil && o.Pkg().Name() == "main" {
-			fmt.Fprintf(&b, "\nfunc (%s) %s%s", typeString(sel.Recv()), o.Name(), signature(o))
+			fmt.Fprintf(&b, "\nfunc (*%s) %s%s", recv, o.Name(), signature(o))
 		}
 	}
 	return b.String()

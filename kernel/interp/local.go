@@ -37,7 +37,8 @@ func (v *view) withLocals(src string, at int) (out *view) {
 	}
 	conf := types.Config{Error: func(error) {}}
 	types.NewChecker(&conf, fset, pkg, nil).Files([]*ast.File{f})
-	own := &view{scope: maps.Clone(v.scope), imports: v.imports, values: maps.Clone(v.values), decls: v.decls}
+	own := v.clone()
+	own.scope, own.values, own.locals = maps.Clone(v.scope), maps.Clone(v.values), map[string]bool{}
 	if own.scope == nil {
 		own.scope = map[string]types.Object{}
 	}
@@ -76,6 +77,7 @@ func (v *view) declare(o types.Object) {
 		delete(v.values, n)
 	}
 	v.scope[n] = o
+	v.locals[n] = true
 }
 
 // declaredBy lists the types and functions of f.

@@ -178,7 +178,7 @@ func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err erro
 	}
 	u, fail := s.compile(file, c.Source)
 	if fail != nil {
-		return nil, compileErrors(file, c.Source, fail)
+		return nil, compileErrors(file, map[string]string{file: c.Source}, fail)
 	}
 	if u == nil {
 		return nil, nil

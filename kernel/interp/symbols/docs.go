@@ -11,7 +11,7 @@ import (
 
 // Doc is what the documentation of a package says of a name.
 type Doc struct {
-	Decl string // of a function or method, on one line, with the names of its parameters; "" of others
+	Decl string // of a function or method, on one line, with the names of its parameters; of "Type." what an interface embeds; "" of others
 	Text string // the comment; of packages of others its first paragraph
 }
 

@@ -12,15 +12,19 @@ import (
 	"go/token"
 	"io"
 	"maps"
+	pathpkg "path"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // docEntry is what the documentation of a package says of a name: of a function
 // or method the declaration on one line, with the names of its parameters, and
 // the comment. The package itself has the name "", a method or field Type.Name.
+// Of an interface that embeds others, "Type." lists them in place of a
+// declaration: io.Reader io.Writer.
 type docEntry [2]string
 
 // The tables of comments that Docs writes: those of this module, whole, and the
@@ -111,6 +115,8 @@ type docWriter struct {
 	fset  *token.FileSet
 	whole bool // whole comments, not first paragraphs
 	out   map[string]docEntry
+	path  string            // of the package
+	names map[string]string // of the packages that it imports: their paths
 }
 
 // PackageDocs is the table of one package, whose files these are: of whole
@@ -124,7 +130,7 @@ func PackageDocs(path, dir string, names []string, whole bool) ([]byte, error) {
 }
 
 func packageDocs(path, dir string, names []string, whole bool) (map[string]docEntry, error) {
-	w := &docWriter{token.NewFileSet(), whole, map[string]docEntry{}}
+	w := &docWriter{token.NewFileSet(), whole, map[string]docEntry{}, path, map[string]string{}}
 	var files []*ast.File
 	for _, n := range names {
 		f, err := parser.ParseFile(w.fset, filepath.Join(dir, n), nil, parser.ParseComments)
@@ -132,6 +138,15 @@ func packageDocs(path, dir string, names []string, whole bool) (map[string]docEn
 			return nil, err
 		}
 		files = append(files, f)
+		for _, im := range f.Imports {
+			if p, err := strconv.Unquote(im.Path.Value); err == nil {
+				name := pathpkg.Base(p)
+				if im.Name != nil {
+					name = im.Name.Name
+				}
+				w.names[name] = p
+			}
+		}
 	}
 	if len(files) == 0 {
 		return w.out, nil
@@ -164,7 +179,11 @@ func packageDocs(path, dir string, names []string, whole bool) (map[string]docEn
 func (w *docWriter) add(name, decl, text string) {
 	text = strings.TrimSpace(text)
 	if !w.whole {
-		text, _, _ = strings.Cut(text, "\n\n")
+		var rest string
+		if text, rest, _ = strings.Cut(text, "\n\n"); strings.HasSuffix(text, ":") { // what it announces
+			rest, _, _ = strings.Cut(rest, "\n\n")
+			text = strings.TrimSpace(text + "\n\n" + rest)
+		}
 	}
 	if decl != "" || text != "" {
 		w.out[name] = docEntry{decl, text}
@@ -207,7 +226,11 @@ func (w *docWriter) members(prefix string, t ast.Expr) {
 		list = t.Methods.List
 	}
 	_, methods := t.(*ast.InterfaceType)
+	var embedded []string
 	for _, f := range list {
+		if e := w.qualified(f.Type); len(f.Names) == 0 && methods && e != "" {
+			embedded = append(embedded, e)
+		}
 		for _, n := range f.Names {
 			if !n.IsExported() {
 				continue
@@ -219,6 +242,23 @@ func (w *docWriter) members(prefix string, t ast.Expr) {
 			w.add(prefix+n.Name, decl, comment(f.Doc, f.Comment))
 		}
 	}
+	w.add(prefix, strings.Join(embedded, " "), "")
+}
+
+// qualified is the name of a type with the path of its package; "" for types
+// that have none.
+func (w *docWriter) qualified(t ast.Expr) string {
+	switch t := t.(type) {
+	case *ast.Ident:
+		if t.IsExported() {
+			return w.path + "." + t.Name
+		}
+	case *ast.SelectorExpr:
+		if x, ok := t.X.(*ast.Ident); ok && w.names[x.Name] != "" {
+			return w.names[x.Name] + "." + t.Sel.Name
+		}
+	}
+	return ""
 }
 
 func comment(above, beside *ast.CommentGroup) string {
