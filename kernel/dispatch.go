@@ -68,7 +68,7 @@ func (k *Kernel) handle(r *request) {
 		ctx, cancel := context.WithCancelCause(k.ctx)
 		defer cancel(nil)
 		r.ctx, r.cancel = ctx, cancel
-		defer k.interruptible(cancel)()
+		defer k.interruptible(r)()
 	}
 	k.publish(wire.Status, r.msg.HeaderJSON(), wire.StatusContent{ExecutionState: wire.StateBusy})
 	k.answer(r)
@@ -78,16 +78,15 @@ func (k *Kernel) handle(r *request) {
 	}
 }
 
-// interruptible lets interrupts call cancel until done is called.
-func (k *Kernel) interruptible(cancel context.CancelCauseFunc) (done func()) {
+// interruptible lets interrupts cancel r until done is called.
+func (k *Kernel) interruptible(r *request) (done func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	key := new(byte)
-	k.running[key] = cancel
+	k.running[r] = true
 	return func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		delete(k.running, key)
+		delete(k.running, r)
 	}
 }
 

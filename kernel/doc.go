@@ -25,9 +25,10 @@
 //
 // # Concurrency
 //
-// A Kernel owns its goroutines: Run returns when all of them have ended. One
-// cell runs at a time, in a goroutine of its own; requests on the control
-// channel, and on the shell channel for a subshell, are answered while it runs.
+// A Kernel owns its goroutines: Run returns when all of them have ended. Each
+// shell runs one cell at a time, in a goroutine of its own; requests on the
+// control channel, and on the shell channel for another shell, are answered
+// while it runs.
 // Interrupt, Connection, RegisterComm and a Comm may be used from any goroutine.
 //
 // # Errors

@@ -8,13 +8,12 @@ import (
 
 // Evaluator runs cells. It is all the kernel knows of a language.
 //
-// The kernel never calls Eval twice at the same time, with one exception: a
-// cell that was interrupted and did not return within Config.InterruptGrace is
-// abandoned, and the next cell then starts while the old call still runs. An
-// Evaluator must survive that (its state may be shared, its internals not
-// corrupted).
-//
-// Complete, Inspect and Check may be called while a cell runs.
+// Every method may be called while others run. Eval runs once at a time for the
+// main shell and once for each subshell (JEP 91), whose cells run beside each
+// other and share the state; and a cell that was interrupted and did not return
+// within Config.InterruptGrace is abandoned, so that its shell's next cell starts
+// while the old call still runs. An Evaluator that cannot have this lets calls
+// wait for each other. They are not in the order of Cell.Count then.
 //
 // A panic inside any method is recovered and reported as an error of the cell;
 // a panic in a goroutine that user code started cannot be recovered here.
@@ -40,6 +39,8 @@ type Cell struct {
 	Count int
 	// Source is the code of the cell as the front end sent it.
 	Source string
+	// Subshell is the id of the subshell that runs the cell, "" for the main shell.
+	Subshell string
 	// Stdout and Stderr are coalesced into stream messages; they never block on
 	// a slow front end and never return an error.
 	Stdout, Stderr io.Writer

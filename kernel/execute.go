@@ -97,23 +97,17 @@ func (k *Kernel) execute(r *request) any {
 		return badContent(err)
 	}
 	c.StoreHistory = c.StoreHistory && !c.Silent
-	// Cells run one at a time; one in a subshell waits for the main shell's.
-	select {
-	case k.turn <- struct{}{}:
-		defer func() { <-k.turn }()
-	case <-r.ctx.Done():
-		return failure(interrupted, "interrupted before the cell started")
-	}
-	if c.StoreHistory {
-		k.count.Add(1)
-	}
 	count := int(k.count.Load())
+	if c.StoreHistory {
+		count = int(k.count.Add(1))
+	}
 	parent := r.msg.HeaderJSON()
 	if !c.Silent {
 		k.publish(wire.ExecuteInput, parent, wire.ExecuteInputContent{Code: c.Code, ExecutionCount: count})
 	}
 	out := newOutput(k, parent, c.Silent)
 	cell := out.cell(count, c.Code)
+	cell.Subshell = r.msg.Header.SubshellID
 	cell.Input = func(prompt string, password bool) (string, error) {
 		return k.input(r, c.AllowStdin, out, prompt, password)
 	}

@@ -54,7 +54,7 @@ func (k *Kernel) shutdown(r *request) any {
 	}
 	k.closeShell()
 	if r.channel != wire.Shell {
-		k.Interrupt()
+		k.cancelRunning(func(*request) bool { return true })
 		select {
 		case <-k.shellDone():
 		case <-time.After(k.cfg.InterruptGrace + time.Second):

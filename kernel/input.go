@@ -27,17 +27,14 @@ func (k *Kernel) input(r *request, allowed bool, out *output, prompt string, pas
 	}
 	out.flush(false) // the prompt stands below what was printed before it
 	answer := make(chan string, 1)
-	k.mu.Lock()
-	if k.inputAnswer != nil {
-		k.mu.Unlock()
-		return "", errors.New("another goroutine of the cell is asking for input")
+	if err := k.ask(r, answer); err != nil {
+		return "", err
 	}
-	k.inputAnswer = answer
-	k.mu.Unlock()
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.inputAnswer = nil
+		k.inputAnswer, k.inputAsker = nil, nil
+		<-k.asking
 	}()
 	question := k.message(wire.InputRequest, r.msg.HeaderJSON(), wire.InputContent{Prompt: prompt, Password: password})
 	for began := time.Now(); !k.stdin.Send(r.from, question); time.Sleep(stdinPatience / 100) {
@@ -51,6 +48,26 @@ func (k *Kernel) input(r *request, allowed bool, out *output, prompt string, pas
 	case <-r.ctx.Done():
 		return "", fmt.Errorf("wait for input: %w", context.Canceled)
 	}
+}
+
+// ask waits until no other shell's cell has a question: answers do not tell which
+// question they are for.
+func (k *Kernel) ask(r *request, answer chan string) error {
+	k.mu.Lock()
+	twice := k.inputAsker == r
+	k.mu.Unlock()
+	if twice {
+		return errors.New("another goroutine of the cell is asking for input")
+	}
+	select {
+	case k.asking <- struct{}{}:
+	case <-r.ctx.Done():
+		return fmt.Errorf("wait to ask for input: %w", context.Canceled)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.inputAnswer, k.inputAsker = answer, r
+	return nil
 }
 
 // answered takes an input_reply to whoever waits. Clients do not set its parent,

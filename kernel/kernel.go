@@ -68,14 +68,15 @@ type Kernel struct {
 
 	ctx      context.Context // ends with Run; the parent of every cell's context
 	cancel   context.CancelFunc
+	asking   chan struct{} // holds a token while a cell waits for input
 	stopping chan struct{}
 	stopOnce sync.Once
 	ran      sync.Once
-	turn     chan struct{} // holds a token while a cell runs
 
 	mu          sync.Mutex
-	running     map[*byte]context.CancelCauseFunc // what runs on the shell channel
-	inputAnswer chan string                       // nil when nobody waits for input
+	running     map[*request]bool // what runs on the shell channel
+	inputAnswer chan string       // nil when nobody waits for input
+	inputAsker  *request          // whose cell waits for it
 	subshells   map[string]*lane
 	targets     map[string]CommTarget
 	comms       map[string]*Comm
@@ -116,8 +117,8 @@ func New(cfg Config) (*Kernel, error) {
 		shellLane:   newLane(),
 		controlLane: newLane(),
 		stopping:    make(chan struct{}),
-		turn:        make(chan struct{}, 1),
-		running:     map[*byte]context.CancelCauseFunc{},
+		asking:      make(chan struct{}, 1),
+		running:     map[*request]bool{},
 		subshells:   map[string]*lane{},
 		unsent:      map[*output]bool{},
 		targets:     map[string]CommTarget{},
@@ -252,13 +253,24 @@ func (k *Kernel) work(l *lane) {
 	}
 }
 
-// Interrupt cancels the context of whatever runs on the shell channel. It may be
-// called from any goroutine (a signal handler, for one) and does nothing when
-// nothing runs.
+// Interrupt cancels the context of what runs in the main shell, as front ends
+// expect; when nothing runs there, of what runs in subshells. It may be called
+// from any goroutine (a signal handler, for one).
 func (k *Kernel) Interrupt() {
+	if !k.cancelRunning(func(r *request) bool { return r.lane == k.shellLane }) {
+		k.cancelRunning(func(*request) bool { return true })
+	}
+}
+
+// cancelRunning reports whether there was something to cancel.
+func (k *Kernel) cancelRunning(which func(*request) bool) (any bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, cancel := range k.running {
-		cancel(errInterrupted)
+	for r := range k.running {
+		if which(r) {
+			r.cancel(errInterrupted)
+			any = true
+		}
 	}
+	return any
 }

@@ -12,8 +12,7 @@ import (
 const maxSubshells = 256
 
 // A subshell (JEP 91) is one more lane for requests on the shell channel: what
-// it is asked is answered while a cell runs in the main shell. Cells still run
-// one at a time, so an execute_request there waits for its turn.
+// it is asked, cells included, is answered while a cell runs in the main shell.
 
 // start runs a lane of the shell channel until it is closed.
 func (k *Kernel) start(l *lane) {

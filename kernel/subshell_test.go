@@ -95,26 +95,41 @@ func TestSubshells(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("a comm in a subshell waits for the cell")
 	}
-	// A cell there waits for its turn; to delete the subshell aborts what waits behind it.
-	first, second := in(b, wire.ExecuteRequest, wire.NewExecuteContent("x")), in(b, wire.ExecuteRequest, wire.NewExecuteContent("x"))
-	replies := make(chan wire.Failure, 2)
+	// A cell there runs beside it; to delete the subshell aborts what waits behind it.
+	if got := content[wire.ExecuteReplyContent](t, ask(in(a, wire.ExecuteRequest, wire.NewExecuteContent("x")))); got.Status != "ok" || got.ExecutionCount != 2 {
+		t.Errorf("a cell beside a cell: %+v", got)
+	}
+	first, second := in(b, wire.ExecuteRequest, wire.NewExecuteContent("busy")), in(b, wire.ExecuteRequest, wire.NewExecuteContent("x"))
+	replies := map[*wire.Message]chan string{first: make(chan string, 1), second: make(chan string, 1)}
+	running := make(chan struct{})
 	for _, m := range []*wire.Message{first, second} {
 		go func() {
-			reply, err := s.Client.Do(testContext(t), wire.Shell, m, nil)
+			reply, err := s.Client.Do(testContext(t), wire.Shell, m, func(got *wire.Message) {
+				if m == first && got.Header.MsgType == wire.ExecuteInput {
+					close(running)
+				}
+			})
 			if err != nil {
 				t.Error(err)
+				replies[m] <- ""
 				return
 			}
-			replies <- content[wire.Failure](t, reply)
+			replies[m] <- content[wire.Failure](t, reply).Status
 		}()
+		if m == first {
+			<-running
+		}
 	}
 	time.Sleep(50 * time.Millisecond)
 	if got := control[wire.Failure](t, s, wire.DeleteSubshellRequest, wire.SubshellContent{SubshellID: b}); got.Status != "ok" {
 		t.Errorf("delete: %+v", got)
 	}
 	close(release)
-	if got := []string{(<-replies).Status, (<-replies).Status}; !slices.Contains(got, "ok") || !slices.Contains(got, "aborted") {
-		t.Errorf("the cell whose turn came and what waited behind it in a deleted subshell are %v", got)
+	if got := <-replies[second]; got != "aborted" {
+		t.Errorf("what waited in a deleted subshell is %s", got)
+	}
+	if got := <-replies[first]; got != "ok" {
+		t.Errorf("the cell that ran in a deleted subshell is %s", got)
 	}
 	if reply := <-ended; reply.Status != "ok" {
 		t.Errorf("the main shell's cell is %s", reply.Status)

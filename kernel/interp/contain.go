@@ -59,7 +59,7 @@ func onStack(frames [][]byte) bool {
 var containers = func() [][]byte {
 	pkg := reflect.TypeFor[Session]().PkgPath()
 	return [][]byte{
-		[]byte("\ncreated by " + pkg + ".(*Session).execute"),
+		[]byte("\ncreated by " + pkg + ".(*Session).perform"),
 		[]byte("\ncreated by " + reflect.TypeFor[ixgo.Interp]().PkgPath() + "."),
 		[]byte("\n" + pkg + ".(*Session).runContained("),
 		[]byte("\nnet/http.(*conn).serve("), // recovers what handlers panic with

@@ -76,15 +76,20 @@
 //
 // What a cell prints with package fmt, the built-in print, package log or
 // os.Stdout and os.Stderr goes to the writers of the cell whose goroutine, or
-// whose goroutine's ancestor, prints it (output.go). What compiled code
-// writes to the process's own os.Stdout and os.Stderr goes to the cell that
-// runs, after CatchProcess; the built-in print of compiled code, and the last
-// words of the Go runtime, still go to the terminal.
+// whose goroutine's ancestor, prints it (output.go). What compiled code, such as
+// an encoder, and child processes write to a cell's os.Stdout goes to the cell
+// that runs; a cell of a subshell has files of its own there. What compiled code
+// writes to the process's own os.Stdout and os.Stderr goes, after CatchProcess,
+// to the cell that runs, in the main shell if one does. The built-in print of
+// compiled code, and the last words of the Go runtime, still go to the terminal.
 //
 // # Concurrency
 //
-// A Session evaluates one cell at a time; Complete, Inspect and Check may be
-// called at any time. Goroutines that cells start keep running.
+// All methods may be called at any time. Cells are compiled one after the other;
+// what they define is the session's before they run, and they run beside each
+// other if Eval is called for one while another runs, as it is for subshells
+// (running.go). Variables are shared as between goroutines. While the package of
+// a folder is initialised, other cells wait. Goroutines that cells start keep running.
 //
 // # Errors
 //

@@ -253,6 +253,7 @@ func (l *folderLoad) compile(src *folderSource, imports map[string]*types.Packag
 	st.funcs = u.funcs
 	s.cells[u.pkg] = st
 	s.latest.Store(l.io)
+	s.begin(r)
 	if _, err := s.execute(l.ctx, u, r); err != nil {
 		delete(s.cells, u.pkg)
 		return nil, err

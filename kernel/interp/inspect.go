@@ -29,9 +29,11 @@ func (s *Session) Inspect(src string, cursor, detail int) (map[string]any, bool)
 		return nil, false
 	}
 	v := s.snapshot(src).withLocals(src, cursor)
-	if s.mu.TryLock() { // no cell runs: variables hold still
+	still := s.mu.TryLock() // no cell begins
+	if still {
 		defer s.mu.Unlock()
-	} else {
+	}
+	if !still || s.busy() { // variables do not hold still
 		v = v.clone()
 		v.values = nil
 	}

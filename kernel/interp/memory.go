@@ -104,7 +104,7 @@ func ofPointer(last *atomic.Pointer[access], v *any) *access {
 func (e *engine) load(fn *function, i *ssa.UnOp, old func(*frame)) func(*frame) {
 	rx, r := fn.reg(i.X), fn.reg(i)
 	var last atomic.Pointer[access]
-	return func(fr *frame) {
+	load := func(fr *frame) {
 		p := open(&fr.stack[rx]).p
 		if p == nil {
 			e.fail(fr, i, nilDereference())
@@ -136,6 +136,10 @@ func (e *engine) load(fn *function, i *ssa.UnOp, old func(*frame)) func(*frame) 
 		}
 		*open(&fr.stack[r]) = word{a.target, open(&v).p}
 	}
+	if g, ok := i.X.(*ssa.Global); ok {
+		return e.ownFile(g, r, load)
+	}
+	return load
 }
 
 func (e *engine) store(fn *function, i *ssa.Store, old func(*frame)) func(*frame) {

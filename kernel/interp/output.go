@@ -15,6 +15,8 @@ import (
 	"unsafe"
 	"weak"
 
+	"golang.org/x/tools/go/ssa"
+
 	"github.com/gopherlens/gopherlens/kernel"
 )
 
@@ -25,7 +27,11 @@ type cellIO struct {
 	stdout, stderr io.Writer
 	host           kernel.Cell
 	ctx            context.Context
-	id             string // value of the label
+	id             string              // value of the label
+	run            atomic.Pointer[run] // nil when the cell does not run
+	stopping       atomic.Bool
+	apart          bool  // of a subshell: its os.Stdout and os.Stderr are its own
+	out, err       *pipe // made when first asked for
 }
 
 func (c *cellIO) write(w io.Writer, p []byte) (int, error) {
@@ -92,12 +98,12 @@ func ofGoroutine() *cellIO {
 	return o.io
 }
 
-// output is the calling goroutine's cell, else the session's latest one.
+// output is the calling goroutine's cell, else the session's current one.
 func (s *Session) output() *cellIO {
 	if c := ofGoroutine(); c != nil {
 		return c
 	}
-	if c := s.latest.Load(); c != nil {
+	if c := s.current(); c != nil {
 		return c
 	}
 	return &cellIO{}
@@ -109,6 +115,14 @@ func (s *Session) print(p []byte) (int, error) {
 	s.flush()
 	c := s.output()
 	return c.write(c.stdout, p)
+}
+
+// toStdout writes to os.Stdout, which a cell may have set to something else.
+func (s *Session) toStdout(p []byte) (int, error) {
+	if f := s.osOut; f != s.stdout.w && f != nil {
+		return s.writer(f).Write(p)
+	}
+	return s.print(p)
 }
 
 func (s *Session) printErr(p []byte) (int, error) {
@@ -141,12 +155,20 @@ func catchLog() {
 }
 
 // pipe is an *os.File for cells, such as their os.Stdout. What is written to
-// it comes out at the writer of the cell that runs, or ran last.
+// it comes out at the writer of the session's current cell, or of the cell whose
+// own it is.
 type pipe struct {
-	w, r    *os.File
-	used    atomic.Bool
-	mu      sync.Mutex // one flush at a time
-	marks   atomic.Int64
+	*outlet
+	w     *os.File
+	used  atomic.Bool
+	mu    sync.Mutex // one flush at a time
+	marks atomic.Int64
+}
+
+// outlet is the other end of a pipe. It does not keep w, so that a pipe ends when
+// nobody has its file any more.
+type outlet struct {
+	r       *os.File
 	arrived chan int64
 	closed  chan struct{}
 }
@@ -162,12 +184,12 @@ func newPipe(deliver func([]byte)) (*pipe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a pipe for the output of cells: %w", err)
 	}
-	p := &pipe{w: w, r: r, arrived: make(chan int64, 1), closed: make(chan struct{})}
-	go p.pump(deliver)
+	p := &pipe{outlet: &outlet{r: r, arrived: make(chan int64, 1), closed: make(chan struct{})}, w: w}
+	go p.outlet.pump(deliver)
 	return p, nil
 }
 
-func (p *pipe) pump(deliver func([]byte)) {
+func (p *outlet) pump(deliver func([]byte)) {
 	defer close(p.closed)
 	var pending []byte
 	buf := make([]byte, 32<<10)
@@ -185,7 +207,7 @@ func (p *pipe) pump(deliver func([]byte)) {
 }
 
 // pass delivers what is known to be text and reports the marks between it.
-func (p *pipe) pass(b []byte, deliver func([]byte)) []byte {
+func (p *outlet) pass(b []byte, deliver func([]byte)) []byte {
 	for {
 		i := bytes.Index(b, []byte(markHead))
 		if i < 0 {
@@ -303,4 +325,79 @@ func (p *processOutput) release() {
 func (s *Session) flush() {
 	s.stdout.flush()
 	s.stderr.flush()
+	if c := ofGoroutine(); c != nil {
+		c.flush()
+	}
+}
+
+// file is os.Stdout or os.Stderr for the goroutines of a cell of a subshell. The
+// session's are the main shell's: what compiled code and child processes write
+// there does not tell whose it is. nil means that the system has no more pipes.
+func (c *cellIO) file(stderr bool) *os.File {
+	at, w := &c.out, c.stdout
+	if stderr {
+		at, w = &c.err, c.stderr
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if *at == nil {
+		p, err := newPipe(func(b []byte) { // must not keep c, which keeps the file
+			if w != nil {
+				w.Write(b)
+			}
+		})
+		if err != nil {
+			return nil
+		}
+		p.used.Store(true)
+		*at = p
+	}
+	return (*at).w
+}
+
+// owns reports whether f is one of the files that file gave.
+func (c *cellIO) owns(f *os.File) (own, stderr bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.out != nil && c.out.w == f:
+		return true, false
+	case c.err != nil && c.err.w == f:
+		return true, true
+	}
+	return false, false
+}
+
+func (c *cellIO) flush() {
+	c.mu.Lock()
+	pipes := []*pipe{c.out, c.err}
+	c.mu.Unlock()
+	for _, p := range pipes {
+		if p != nil {
+			p.flush()
+		}
+	}
+}
+
+// ownFile is the load of os.Stdout or os.Stderr, which in cells of subshells give
+// files of their own.
+func (e *engine) ownFile(g *ssa.Global, r int, load func(*frame)) func(*frame) {
+	if g.Pkg == nil || g.Pkg.Pkg.Path() != "os" || g.Name() != "Stdout" && g.Name() != "Stderr" {
+		return load
+	}
+	stderr, shared := g.Name() == "Stderr", e.s.stdout.w
+	if stderr {
+		shared = e.s.stderr.w
+	}
+	return func(fr *frame) {
+		load(fr)
+		if f, ok := fr.stack[r].(*os.File); !ok || f != shared {
+			return // a cell has set the variable
+		}
+		if c := ofGoroutine(); c != nil && c.apart {
+			if f := c.file(stderr); f != nil {
+				fr.stack[r] = f
+			}
+		}
+	}
 }

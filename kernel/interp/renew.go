@@ -52,7 +52,7 @@ func (s *Session) renew(u *unit) {
 	if len(next) == 0 {
 		return
 	}
-	r := &renewal{next: next, prev: map[reflect.Type]reflect.Type{}, holds: map[reflect.Type]bool{}, seen: map[memory]bool{}, busy: cellsRun(), left: maxRenewed, names: map[string]bool{}}
+	r := &renewal{next: next, prev: map[reflect.Type]reflect.Type{}, holds: map[reflect.Type]bool{}, seen: map[memory]bool{}, busy: s.busy() || cellsRun(), left: maxRenewed, names: map[string]bool{}}
 	for from, to := range next {
 		r.prev[to] = from
 	}

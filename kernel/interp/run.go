@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"go/types"
-	"reflect"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -35,15 +33,17 @@ type run struct {
 // errGoexit is what a cell ends with that called runtime.Goexit.
 var errGoexit = errors.New("runtime.Goexit was called")
 
-// execute runs a committed unit.
+// execute runs a committed unit that has begun.
 func (s *Session) execute(ctx context.Context, u *unit, r *run) (any, error) {
-	for _, v := range u.reset {
-		if p := s.ld.address(v.Pkg().Path(), v.Name()); p != nil {
-			reflect.ValueOf(p).Elem().SetZero()
-		}
+	if err := s.perform(ctx, r, func() error { return s.runCell(u) }); err != nil {
+		return nil, err
 	}
-	s.running.Store(r)
-	defer s.running.Store(nil)
+	return s.result(u, r)
+}
+
+// perform calls f in a goroutine of r's cell and ends r.
+func (s *Session) perform(ctx context.Context, r *run, f func() error) error {
+	defer s.end(r)
 	done := make(chan error, 1)
 	go func() {
 		ended := false
@@ -54,17 +54,15 @@ func (s *Session) execute(ctx context.Context, u *unit, r *run) (any, error) {
 		}()
 		r.io.enter()
 		debug.SetPanicOnFault(true) // a wild pointer ends the cell
-		err := s.runCell(u)
+		err := f()
 		ended = true
 		done <- err
 	}()
 	err := s.wait(ctx, r, done)
 	s.flush()
+	r.io.flush()
 	s.process.flush()
-	if err != nil {
-		return nil, err
-	}
-	return s.result(u, r)
+	return err
 }
 
 // runCell runs the initialisers of the packages that are interpreted, then the
@@ -141,12 +139,7 @@ func stopped(msg string) *kernel.EvalError {
 
 // stopAll stops the goroutines of r until the cell has ended or is given up.
 func (s *Session) stopAll(r *run, done chan error) bool {
-	s.stopping.Store(r.io)
-	atomic.StoreInt32(&s.stop, 1)
-	defer func() {
-		atomic.StoreInt32(&s.stop, 0)
-		s.stopping.Store(nil)
-	}()
+	defer s.stopFlag(r.io)()
 	select {
 	case <-done:
 		return true
@@ -219,19 +212,19 @@ func (s *Session) tell(p ixgo.PanicError, at panicSite) {
 	if fail == nil {
 		return
 	}
-	r := s.running.Load()
-	if r != nil && (at.io == nil || at.io == r.io) {
+	c := at.io
+	if c == nil {
+		c = s.current()
+	}
+	if c == nil {
+		return
+	}
+	if r := c.run.Load(); r != nil {
 		select {
 		case r.panicked <- fail:
 		default:
 		}
-		return
-	}
-	c := at.io
-	if c == nil {
-		c = s.latest.Load()
-	}
-	if c != nil {
+	} else {
 		fmt.Fprintln(cellFile{c}, strings.Join(fail.Traceback, "\n"))
 	}
 }

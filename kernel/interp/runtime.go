@@ -45,11 +45,9 @@ func checkDepth() {
 
 // halt is called while the stop flag is up. The flag is one for the session, so
 // that looking at it costs nothing; whom it means is asked only here. What is
-// not of the cell being stopped goes on. A goroutine of no cell, such as one
-// under labels of its own, counts as the cell's.
+// not of a cell being stopped goes on.
 func (s *Session) halt() {
-	stopping := s.stopping.Load()
-	if c := ofGoroutine(); stopping != nil && (c == nil || c == stopping) && stoppable() {
+	if s.mustStop(ofGoroutine()) && stoppable() {
 		panic(halt{})
 	}
 }
@@ -102,9 +100,9 @@ func (s *Session) overrides() map[string]any {
 		runtimePkg + ".Print":   func(a ...any) { s.printErr(builtinPrint(false, a)) },
 		runtimePkg + ".Println": func(a ...any) { s.printErr(builtinPrint(true, a)) },
 
-		"fmt.Print":   func(a ...any) (int, error) { return s.print(fmt.Append(nil, a...)) },
-		"fmt.Printf":  func(f string, a ...any) (int, error) { return s.print(fmt.Appendf(nil, f, a...)) },
-		"fmt.Println": func(a ...any) (int, error) { return s.print(fmt.Appendln(nil, a...)) },
+		"fmt.Print":   func(a ...any) (int, error) { return s.toStdout(fmt.Append(nil, a...)) },
+		"fmt.Printf":  func(f string, a ...any) (int, error) { return s.toStdout(fmt.Appendf(nil, f, a...)) },
+		"fmt.Println": func(a ...any) (int, error) { return s.toStdout(fmt.Appendln(nil, a...)) },
 		"fmt.Fprint": func(w io.Writer, a ...any) (int, error) {
 			return fmt.Fprint(s.writer(w), a...)
 		},
@@ -163,11 +161,20 @@ func (w cellWriter) Write(p []byte) (int, error) {
 // writer is w, or the direct way to the cell for the session's os.Stdout and
 // os.Stderr.
 func (s *Session) writer(w io.Writer) io.Writer {
-	switch w {
-	case io.Writer(s.stdout.w):
+	f, ok := w.(*os.File)
+	if !ok {
+		return w
+	}
+	switch f {
+	case s.stdout.w:
 		return cellWriter{s, false}
-	case io.Writer(s.stderr.w):
+	case s.stderr.w:
 		return cellWriter{s, true}
+	}
+	if c := ofGoroutine(); c != nil {
+		if own, stderr := c.owns(f); own {
+			return cellWriter{s, stderr}
+		}
 	}
 	return w
 }
@@ -176,10 +183,12 @@ func (s *Session) writer(w io.Writer) io.Writer {
 // runs. The calling goroutine never continues; it stays parked, which is the
 // price of not unwinding it.
 func (s *Session) exit(code int) {
-	if r := s.running.Load(); r != nil && ofGoroutine() == r.io {
-		select {
-		case r.exited <- code:
-		default:
+	if c := ofGoroutine(); c != nil {
+		if r := c.run.Load(); r != nil {
+			select {
+			case r.exited <- code:
+			default:
+			}
 		}
 	}
 	select {}
@@ -218,7 +227,7 @@ func (s *Session) sleep(d time.Duration) {
 			return
 		case <-done:
 			done = nil
-			if r := s.running.Load(); r != nil && r.io == c && stoppable() { // not of an earlier cell
+			if c.run.Load() != nil && stoppable() { // not of an earlier cell
 				panic(halt{})
 			}
 		}

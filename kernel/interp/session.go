@@ -25,7 +25,7 @@ import (
 // Session is a kernel.Evaluator for Go: the state that cells build up. It also
 // implements kernel.Completer, kernel.Inspector, kernel.Checker and io.Closer.
 type Session struct {
-	mu   sync.Mutex // one cell at a time; guards everything below it
+	mu   turn // one cell is compiled at a time; guards everything below it
 	base *ixgo.Context
 	ld   *loader
 
@@ -44,10 +44,12 @@ type Session struct {
 
 	view atomic.Pointer[view] // what completion and inspection see
 
-	stop      int32                  // not 0 while a cell is being stopped; read by compiled code
-	stopping  atomic.Pointer[cellIO] // the cell that stop is meant for
+	stop      int32 // how many cells are being stopped; read by compiled code
 	calls     int32
-	running   atomic.Pointer[run]
+	runMu     sync.Mutex
+	runs      []*run // in the order in which they began
+	ending    bool   // nothing begins any more
+	ended     sync.Cond
 	latest    atomic.Pointer[cellIO]
 	posMu     sync.Mutex
 	positions map[string]panicSite // where each goroutine last panicked
@@ -56,6 +58,7 @@ type Session struct {
 	done      chan struct{}
 
 	stdout, stderr *pipe
+	osOut, osErr   *os.File // os.Stdout and os.Stderr of cells, which may set them
 	stdin          *os.File
 	first          state          // after the prelude
 	process        *processOutput // nil unless CatchProcess was called
@@ -82,10 +85,11 @@ func New() (*Session, error) {
 	register()
 	catchLog()
 	s := &Session{
-		scope: map[string]types.Object{}, imports: map[string]string{}, decls: map[string]*decl{}, funcs: map[string]any{},
+		mu: newTurn(), scope: map[string]types.Object{}, imports: map[string]string{}, decls: map[string]*decl{}, funcs: map[string]any{},
 		cells: map[*types.Package]*stub{}, deps: map[*types.Package][]*types.Package{}, folders: map[string]*folder{}, positions: map[string]panicSite{}, offsets: map[token.Pos]int{},
 		panics: make(chan ixgo.PanicError), done: make(chan struct{}),
 	}
+	s.ended.L = &s.runMu
 	s.base = ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.OptionLoadAllImethod)
 	s.base.SetEvalMode(true) // packages with source may import what they do not use
 	s.base.Lookup = func(string, string) (string, bool) { return "", false }
@@ -102,6 +106,7 @@ func New() (*Session, error) {
 		s.stdout.close()
 		return nil, err
 	}
+	s.osOut, s.osErr = s.stdout.w, s.stderr.w
 	if s.stdin, err = os.Open(os.DevNull); err != nil {
 		s.stdout.close()
 		s.stderr.close()
@@ -114,7 +119,7 @@ func New() (*Session, error) {
 		return nil, err
 	}
 	s.ld.install("os", map[string]reflect.Value{
-		"Stdin": reflect.ValueOf(&s.stdin), "Stdout": reflect.ValueOf(&s.stdout.w), "Stderr": reflect.ValueOf(&s.stderr.w),
+		"Stdin": reflect.ValueOf(&s.stdin), "Stdout": reflect.ValueOf(&s.osOut), "Stderr": reflect.ValueOf(&s.osErr),
 	})
 	if _, err := s.Eval(context.Background(), &kernel.Cell{Source: prelude}); err != nil {
 		s.Close()
@@ -128,7 +133,7 @@ func New() (*Session, error) {
 }
 
 func (s *Session) deliver(p []byte, stderr bool) {
-	c := s.latest.Load()
+	c := s.current()
 	if c == nil {
 		return
 	}
@@ -139,8 +144,8 @@ func (s *Session) deliver(p []byte, stderr bool) {
 	c.write(w, p)
 }
 
-// Close ends the session. Goroutines of cells keep running, but what they
-// print to os.Stdout is lost.
+// Close ends the session when no cell runs any more. Goroutines of cells keep
+// running, but what they print to os.Stdout is lost.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,6 +153,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.endAll()
 	close(s.done)
 	s.process.release()
 	s.stdout.close()
@@ -159,38 +165,57 @@ func (s *Session) Close() error {
 // interpreted code at the next loop head or call; a cell that is blocked in
 // compiled code or on a channel is left behind after 0.9 s. When Eval
 // returns a compile error nothing has changed; after a run-time error the
-// cell's definitions stand.
+// cell's definitions stand. Cells that are evaluated at the same time are
+// compiled one after the other and run beside each other.
 func (s *Session) Eval(ctx context.Context, c *kernel.Cell) (value any, err error) {
-	s.mu.Lock()
+	u, r, err := s.ready(ctx, c)
+	if u == nil || err != nil {
+		return nil, err
+	}
+	return s.execute(ctx, u, r)
+}
+
+// ready compiles a cell, makes what it defines the session's, and counts it among
+// what runs. It returns nil for a cell with nothing to run.
+func (s *Session) ready(ctx context.Context, c *kernel.Cell) (*unit, *run, error) {
+	if s.mu.LockWithin(ctx) != nil {
+		return nil, nil, stopped("the cell was interrupted before it began")
+	}
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, &kernel.EvalError{Name: compileError, Message: "the session is closed"}
+		return nil, nil, &kernel.EvalError{Name: compileError, Message: "the session is closed"}
 	}
 	s.seq++
-	cio := &cellIO{stdout: c.Stdout, stderr: c.Stderr, host: *c, ctx: ctx}
+	cio := &cellIO{stdout: c.Stdout, stderr: c.Stderr, host: *c, ctx: ctx, apart: c.Subshell != ""}
 	cio.host.Source = "" // late goroutines keep the rest
 	file := fmt.Sprintf("In[%d]", c.Count)
 	if s.seq == 1 {
 		file = "prelude"
 	}
 	if err := s.loadFolders(ctx, file, c.Source, cio); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	u, fail := s.compile(file, c.Source)
 	if fail != nil {
-		return nil, compileErrors(file, map[string]string{file: c.Source}, fail)
+		return nil, nil, compileErrors(file, map[string]string{file: c.Source}, fail)
 	}
 	if u == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	r := &run{io: cio, shown: new([]any), exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: file}
 	if err := s.load(u, r); err != nil {
-		return nil, &kernel.EvalError{Name: compileError, Message: err.Error()}
+		return nil, nil, &kernel.EvalError{Name: compileError, Message: err.Error()}
 	}
 	s.latest.Store(cio)
 	s.commit(u, cio)
 	s.renew(u)
-	return s.execute(ctx, u, r)
+	for _, v := range u.reset {
+		if p := s.ld.address(v.Pkg().Path(), v.Name()); p != nil {
+			reflect.ValueOf(p).Elem().SetZero()
+		}
+	}
+	s.begin(r)
+	return u, r, nil
 }
 
 // compile takes a cell up to checked syntax. It returns nil for a cell with

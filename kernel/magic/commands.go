@@ -84,6 +84,8 @@ func tilde(path string) (string, error) {
 }
 
 func cd(_ context.Context, c *Call) (any, error) {
+	c.e.mu.Lock()
+	defer c.e.mu.Unlock()
 	to := c.Args
 	switch to {
 	case "":

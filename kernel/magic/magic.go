@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gopherlens/gopherlens/kernel"
 )
@@ -43,7 +44,9 @@ type Call struct {
 type Evaluator struct {
 	inner    kernel.Evaluator
 	commands []Command // sorted by name
-	previous string    // folder before the last %cd
+
+	mu       sync.Mutex // cells of subshells run beside each other
+	previous string     // folder before the last %cd
 }
 
 var _ interface {
