@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
 	"github.com/goplus/ixgo"
 	"github.com/visualfc/funcval"
 	"golang.org/x/tools/go/ssa"
@@ -42,7 +43,15 @@ func (b *program) need(p *types.Package) {
 		}
 		return
 	}
-	if sp := b.s.base.SourcePackage(p.Path()); sp != nil && sp.Loaded() && sp.Package == p {
+	if sp := b.s.source(p); sp != nil && sp.Loaded() && sp.Package == p {
+		for _, f := range sp.Files {
+			if f.GoVersion != "" { // an older one, whose loops have one variable for all rounds
+				if sp.Info.FileVersions == nil {
+					sp.Info.FileVersions = map[*ast.File]string{}
+				}
+				sp.Info.FileVersions[f] = f.GoVersion
+			}
+		}
 		b.build = append(b.build, b.prog.CreatePackage(p, sp.Files, sp.Info, true))
 		b.sources = append(b.sources, p)
 		for _, q := range b.s.sourceDeps(p, sp.Info) {
@@ -54,6 +63,15 @@ func (b *program) need(p *types.Package) {
 		p.MarkComplete()
 	}
 	b.prog.CreatePackage(p, nil, nil, true)
+}
+
+// source is the source of which p may be.
+func (s *Session) source(p *types.Package) *ixgo.SourcePackage {
+	path := p.Path()
+	if base, _, ok := strings.Cut(path, symbols.PatchMark); ok {
+		path = base + symbols.PatchMark
+	}
+	return s.base.SourcePackage(path)
 }
 
 // sourceDeps are the packages that a package with source needs, remembered.

@@ -24,9 +24,9 @@ func (v *view) docOf(o types.Object, owner *types.TypeName) symbols.Doc {
 	case pkg == nil:
 		return symbols.Docs("builtin")[name]
 	case !fromCells(pkg) && owner != nil:
-		return memberDoc(pkg.Path(), owner.Name(), o.Name(), maxEmbedded)
+		return memberDoc(documented(pkg), owner.Name(), o.Name(), maxEmbedded)
 	case !fromCells(pkg):
-		return symbols.Docs(pkg.Path())[name]
+		return symbols.Docs(documented(pkg))[name]
 	}
 	d := v.declOf(o, owner)
 	switch {
@@ -152,6 +152,13 @@ func constComment(src, name string) string {
 		}
 	}
 	return ""
+}
+
+// documented is the path under which the tables have the comments of p: that
+// of the package which p, its generic code, belongs to.
+func documented(p *types.Package) string {
+	path, _, _ := strings.Cut(p.Path(), symbols.PatchMark)
+	return path
 }
 
 // leadComment is the comment right above what follows lead.
@@ -312,7 +319,7 @@ func named(f *types.Func) *types.Func {
 	case pkg == nil || fromCells(pkg):
 		return f
 	case owner != nil:
-		return withNames(f, memberDoc(pkg.Path(), owner.Name(), f.Name(), maxEmbedded).Decl)
+		return withNames(f, memberDoc(documented(pkg), owner.Name(), f.Name(), maxEmbedded).Decl)
 	}
-	return withNames(f, symbols.Docs(pkg.Path())[f.Name()].Decl)
+	return withNames(f, symbols.Docs(documented(pkg))[f.Name()].Decl)
 }

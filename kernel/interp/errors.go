@@ -89,11 +89,16 @@ func tidy(msg string) string {
 	msg = strings.ReplaceAll(msg, runtimeName+".Println", "println")
 	msg = strings.ReplaceAll(msg, runtimeName+".Print", "print")
 	msg = strings.ReplaceAll(msg, " in argument to "+runtimeName+".Show", "")
+	msg = patchPlace.ReplaceAllString(msg, "")
 	return mainPrefix.ReplaceAllString(msg, "")
 }
 
 // earlierSelf is what names of earlier selves end in.
 var earlierSelf = regexp.MustCompile(oldSuffix + `\d*`)
+
+// patchPlace is where a function of a package's generic code is declared: in no
+// file that a user has.
+var patchPlace = regexp.MustCompile(` \(declared at [^()]*_patch\.go:\d+:\d+\)`)
 
 // mainPrefix is the package of all cells, which users do not write.
 var mainPrefix = regexp.MustCompile(`\bmain\.`)

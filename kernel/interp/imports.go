@@ -54,7 +54,7 @@ func howToAdd(path string) string {
 // importable reports whether users may import a registered path.
 func importable(path string) bool {
 	switch {
-	case path == runtimePkg, path == "C", strings.HasPrefix(path, "github.com/goplus/"), strings.HasPrefix(path, "github.com/qiniu/"):
+	case path == runtimePkg, path == "C", strings.HasPrefix(path, "github.com/goplus/"), strings.HasPrefix(path, "github.com/qiniu/"), symbols.Hidden(path):
 		return false
 	}
 	return !slices.Contains(strings.Split(path, "/"), "internal")

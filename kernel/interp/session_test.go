@@ -260,7 +260,7 @@ func TestTablesAreCurrent(t *testing.T) {
 			targets = append(targets, x)
 		}
 	}
-	tables, err := gen.Generate(gen.Here(), targets)
+	tables, err := gen.Generate(gen.Here(), targets, nil)
 	if err != nil {
 		t.Skipf("no go command, or the tree does not build: %v", err)
 	}

@@ -72,8 +72,14 @@ func TestBuiltKernel(t *testing.T) {
 		t.Fatalf("exit status %d: %s", code, notes.String())
 	}
 	t.Logf("%s%s", out.String(), notes.String())
-	if want := "left out: package example.com/zoo/withc: needs cgo"; !strings.Contains(notes.String(), want) {
-		t.Errorf("the notes do not say %q", want)
+	for _, want := range []string{
+		"left out: package example.com/zoo/withc: needs cgo",
+		"package example.com/zoo/bins without func Counted (it needs total: there is one variable total, of the compiled code), " +
+			"func Inside (outside its package: b.inside undefined (cannot refer to unexported field inside)), func Marked (it needs mark: compiled code uses the type mark too)\n",
+	} {
+		if !strings.Contains(notes.String(), want) {
+			t.Errorf("the notes do not say %q", want)
+		}
 	}
 	file := tagged(t,
 		`import ("example.com/zoo"; "example.com/zoo/pens")`,
@@ -85,12 +91,24 @@ var p pens.Pen
 p.Keep(zoo.Cat{})
 p.Keep(dog{}) * zoo.Legs * int(real(-zoo.Unit*zoo.Unit))`,
 		`zoo.Visit()`,
+		`import "example.com/zoo/bins"
+bins.Sum(1, 2), bins.Sum(0.5), bins.Fed("oats"), bins.Third`,
+		`s := bins.Ints()
+s.Push(7).Pop() + s.Pop()`,
+		`import "fmt"
+var t *bins.Stack[int] = s
+fmt.Sprintf("%T %v", t, t)`,
+		`fs := bins.Late([]string{"a", "b"})
+fs[0]() + fs[1]()`,
+		`bins.CountOne()
+bins.Count("x"), bins.Visit(dog{}), zoo.Visitors`,
 		"#raises-exception import \"example.com/zoo/internal/feed\"")
 	if text, err := exec.Command(binary, "run", file).CombinedOutput(); err != nil {
 		t.Fatalf("run: %v: %s", err, text)
 	}
 	cells := executed(t, file).Cells
-	for i, want := range map[int]string{1: `1: Tom says meow, woof`, 2: "16", 3: "11: "} {
+	for i, want := range map[int]string{1: `1: Tom says meow, woof`, 2: "16", 3: "11: ", 4: "6 1 oats, oats 3", 5: "10", 6: "*bins.Stack[int] full true, 1",
+		7: "bb", 8: "2 12 12"} {
 		if got := resultOf(cells[i]); got != want {
 			t.Errorf("cell %d shows %q, want %q", i+1, got, want)
 		}

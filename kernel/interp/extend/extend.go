@@ -1,6 +1,7 @@
 package extend
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/goplus/ixgo"
 
 	"github.com/gopherlens/gopherlens/kernel/interp/internal/gen"
 	"github.com/gopherlens/gopherlens/kernel/interp/symbols"
@@ -48,6 +51,8 @@ type builder struct {
 	files map[string]string // what the source does not have, by path: where it is
 	has   map[string]bool
 	add   []*pkg
+
+	without map[string]bool // packages whose generic code the interpreter does not take
 }
 
 func (b *builder) note(f string, args ...any) { fmt.Fprintf(b.notes, f+"\n", args...) }
@@ -103,7 +108,7 @@ func Build(ctx context.Context, opt Options) (*Result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
-	b := &builder{ctx: ctx, notes: opt.Notes, tmp: tmp, files: map[string]string{}, has: map[string]bool{}}
+	b := &builder{ctx: ctx, notes: opt.Notes, tmp: tmp, files: map[string]string{}, has: map[string]bool{}, without: map[string]bool{}}
 	if b.notes == nil {
 		b.notes = io.Discard
 	}
@@ -131,14 +136,27 @@ func Build(ctx context.Context, opt Options) (*Result, error) {
 	if len(b.add) == 0 && len(raised) == 0 {
 		return nil, errors.New("nothing to add: every kernel has what was named")
 	}
-	added := b.modules(specs)
-	if err := b.tables(added, raised, version); err != nil {
-		return nil, err
+	added := b.modules()
+	for {
+		patched, err := b.tables(added, raised, version)
+		if err != nil {
+			return nil, err
+		}
+		bad, err := b.compile(opt.Output)
+		if err == nil {
+			return &Result{Source: from, Modules: added}, nil
+		}
+		again := false
+		for _, path := range bad {
+			if patched[path] {
+				b.without[path], again = true, true
+			}
+		}
+		if !again {
+			return nil, err
+		}
+		b.note("%v; again, without the generic code of %s", err, strings.Join(bad, ", "))
 	}
-	if err := b.compile(opt.Output); err != nil {
-		return nil, err
-	}
-	return &Result{Source: from, Modules: added}, nil
 }
 
 // require makes the go.mod of the build.
@@ -228,7 +246,7 @@ func (b *builder) raised() ([]gen.Target, error) {
 }
 
 // modules sorts the packages by module.
-func (b *builder) modules(specs []spec) []symbols.Module {
+func (b *builder) modules() []symbols.Module {
 	var out []symbols.Module
 	for _, p := range b.add {
 		i := slices.IndexFunc(out, func(m symbols.Module) bool { return p.Module != nil && m.Path == p.Module.Path })
@@ -248,99 +266,110 @@ func (b *builder) modules(specs []spec) []symbols.Module {
 	return out
 }
 
-// tables writes the files that the source lacks.
-func (b *builder) tables(added []symbols.Module, raised []gen.Target, version string) error {
+// tables writes the files that the source lacks, and tells which packages have
+// generic code.
+func (b *builder) tables(added []symbols.Module, raised []gen.Target, version string) (map[string]bool, error) {
 	targets := slices.Clone(raised)
 	docs := map[string][]byte{}
 	for i, p := range b.add {
 		targets = append(targets, gen.Target{Path: p.ImportPath, File: fmt.Sprintf("added%d", i)})
 		var err error
 		if docs[p.ImportPath], err = gen.PackageDocs(p.ImportPath, p.Dir, p.GoFiles, false); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	b.note("tables of %d packages", len(targets))
+	clear(b.files)
 	made, err := gen.Generate(func(args ...string) ([]byte, error) {
 		return b.modGo().output(b.args(args[0], args[1:]...)...)
-	}, targets)
+	}, targets, &gen.Generic{Known: known, Without: b.without})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range b.add {
 		if out := made.Skipped[p.ImportPath]; len(out) > 0 {
-			b.note("package %s without %s: only a compiler can instantiate what is generic", p.ImportPath, strings.Join(out, ", "))
+			b.note("package %s without %s", p.ImportPath, strings.Join(out, ", "))
 		}
 	}
 	files := made.Files
 	archive, err := gen.Pack(docs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	src := fmt.Sprintf("package symbols\n\nfunc init() {\nFrom = %q\naddedDocs = %q\nAdded = []Module{\n", version, archive)
 	for _, m := range added {
 		src += fmt.Sprintf("{Path: %q, Version: %q, Packages: %#v},\n", m.Path, m.Version, m.Packages)
 	}
 	if files["added.go"], err = format.Source([]byte(src + "}\n}\n")); err != nil {
-		return err
+		return nil, err
 	}
 	for name, data := range files {
 		file := filepath.Join(b.tmp, name)
 		if err := os.WriteFile(file, data, 0o600); err != nil {
-			return err
+			return nil, err
 		}
 		b.files[filepath.Join(b.root, "kernel", "interp", "symbols", name)] = file
 	}
-	return nil
+	return made.Patched, nil
+}
+
+// known reports whether the interpreter has a package of the standard library.
+func known(path string) bool {
+	_, ok := ixgo.LookupPackage(path)
+	return (ok || path == "unsafe") && !internal(path)
 }
 
 // compile builds the binary, asks it to import what was added, and gives it its
-// name.
-func (b *builder) compile(output string) error {
+// name. bad are the packages that it could not import.
+func (b *builder) compile(output string) (bad []string, err error) {
 	overlay, err := json.Marshal(map[string]any{"Replace": b.files})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	file := filepath.Join(b.tmp, "overlay.json")
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	b.note("compiling")
 	dir, err := os.MkdirTemp(filepath.Dir(output), ".gopherlens-build-") // where a rename is one step
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	made := filepath.Join(dir, filepath.Base(output))
 	if _, err := b.modGo().output(b.args("build", "-overlay="+file, "-o", made, "./kernel/cmd/gopherlens")...); err != nil {
-		return err
+		return nil, err
 	}
-	if err := b.check(made); err != nil {
-		return err
+	if bad, err := b.check(made); err != nil {
+		return bad, err
 	}
-	return os.Rename(made, output)
+	return nil, os.Rename(made, output)
 }
 
 // check lets the new binary import each package, if it is for this system.
-func (b *builder) check(binary string) error {
+func (b *builder) check(binary string) (bad []string, err error) {
 	data, err := b.modGo().output("env", "GOOS", "GOARCH")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f := strings.Fields(string(data)); len(f) != 2 || f[0] != runtime.GOOS || f[1] != runtime.GOARCH {
 		b.note("not tried: it is for %s", strings.Join(f, "/"))
-		return nil
+		return nil, nil
 	}
 	out, err := exec.CommandContext(b.ctx, binary, "packages", "--check").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("the new kernel does not work: %s", lastLine(string(out), err))
+	if err == nil {
+		return nil, nil
 	}
-	return nil
-}
-
-func lastLine(text string, err error) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return last
+	var first string
+	for line := range strings.Lines(string(out)) {
+		if path, _, ok := strings.Cut(line, ": "); ok && b.has[path] {
+			bad = append(bad, path)
+			first = cmp.Or(first, strings.TrimSpace(line))
+		}
 	}
-	return err.Error()
+	if first == "" { // it did not come as far as that
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		first = cmp.Or(lines[len(lines)-1], err.Error())
+	}
+	return bad, fmt.Errorf("the new kernel cannot import %s", first)
 }

@@ -14,7 +14,9 @@ import (
 	"fmt"
 	"go/constant"
 	"go/token"
+	"go/types"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goplus/ixgo"
@@ -41,6 +43,25 @@ var (
 // generated are the tables, in the order of the generated files.
 var generated []func() *ixgo.Package
 
+// patch is generic code of a package, interpreted, beside its table: files of
+// source. A hidden package has no table and is there for other patches only.
+type patch struct {
+	path, name string
+	hidden     bool
+	files      []string
+}
+
+var patches []patch
+
+// PatchMark ends the path under which the interpreter has the source beside a
+// table; that of its objects may go on after it.
+const PatchMark = "@patch"
+
+// Hidden reports whether a package is there for other packages only, in parts.
+func Hidden(path string) bool {
+	return slices.ContainsFunc(patches, func(p patch) bool { return p.hidden && p.path == path })
+}
+
 // Register makes all packages of this binary known to the interpreter. The
 // interpreter's registry is one per process, so it is called once.
 func Register() {
@@ -51,6 +72,11 @@ func Register() {
 			continue
 		}
 		ixgo.RegisterPackage(p)
+	}
+	for _, p := range patches {
+		if p.hidden {
+			ixgo.RegisterPackage(&ixgo.Package{Path: p.path, Name: p.name})
+		}
 	}
 	for _, path := range ixgo.PackageList() {
 		if p, ok := ixgo.LookupPackage(path); ok {
@@ -78,8 +104,17 @@ func moveAliases(p *ixgo.Package) {
 }
 
 // Patch gives a context what the interpreter's tables lack of the standard
-// library.
+// library, and the generic code of added packages.
 func Patch(ctx *ixgo.Context) error {
+	for _, p := range patches {
+		for _, f := range p.files {
+			if err := ctx.RegisterPatch(p.path, f); err != nil {
+				return fmt.Errorf("package %s: %w", p.path, err)
+			}
+		}
+		// The last element of the path is what %T prints before the dot.
+		ctx.SourcePackage(p.path + PatchMark).Package = types.NewPackage(p.path+PatchMark+"/"+p.name, p.name)
+	}
 	if p, ok := ixgo.LookupPackage("errors"); ok && p.Source != "" {
 		return nil // a version that has it
 	}

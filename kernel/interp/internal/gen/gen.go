@@ -2,8 +2,9 @@
 // compiled packages. It runs at build time only: it asks the go command for
 // the export data of the packages and writes one Go file for each.
 //
-// Generic functions and types cannot be in a table; they are left out and
-// named in a comment of the generated file.
+// Generic functions and types cannot be in a table. They are taken over as
+// source where that is asked for and possible (generic.go); those that are not
+// are named in a comment of the generated file.
 package gen
 
 import (
@@ -73,14 +74,23 @@ func Here(env ...string) Go {
 	}
 }
 
-// Tables are the files by name, and by import path what is not in them.
+// Tables are the files by name, and by import path what is not in them, with
+// the reason. Patched are the packages that have generic code beside their table.
 type Tables struct {
 	Files   map[string][]byte
 	Skipped map[string][]string
+	Patched map[string]bool
 }
 
-// Generate makes the tables of targets.
-func Generate(run Go, targets []Target) (*Tables, error) {
+// Generic says how generic code is taken into a kernel: Known tells what the
+// interpreter has without a table of ours, and the packages in Without get none.
+type Generic struct {
+	Known   func(path string) bool
+	Without map[string]bool
+}
+
+// Generate makes the tables of targets; with generic code unless that is nil.
+func Generate(run Go, targets []Target, generic *Generic) (*Tables, error) {
 	var paths []string
 	for _, t := range targets {
 		paths = append(paths, t.Path)
@@ -89,20 +99,43 @@ func Generate(run Go, targets []Target) (*Tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Tables{map[string][]byte{}, map[string][]string{}}
+	out := &Tables{map[string][]byte{}, map[string][]string{}, map[string]bool{}}
+	var patches map[string]patch
+	p := &patcher{imp: imp, sources: map[string]*source{}, tables: map[string]bool{}}
+	if generic != nil {
+		if p.listed, err = listAll(run, paths); err != nil {
+			return nil, err
+		}
+		p.known = generic.Known
+		for _, t := range slices.Concat(Targets, targets) {
+			p.tables[t.Path] = true
+		}
+		patches = p.run(slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return generic.Without[path] }))
+		if len(patches) > 0 {
+			if out.Files[PatchFile], err = p.patchFile(patches); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, t := range targets {
 		pkg, err := imp.Import(t.Path)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Path, err)
 		}
-		e := collect(pkg)
+		e := collect(pkg, patches[t.Path].names)
 		src, err := table(t, pkg, e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Path, err)
 		}
 		out.Files[t.File+"_gen.go"] = src
-		if len(e.skipped) > 0 {
-			out.Skipped[t.Path] = e.skipped
+		out.Patched[t.Path] = len(patches[t.Path].files) > 0
+		for _, what := range e.skipped {
+			if s := p.sources[t.Path]; s != nil {
+				if u := s.units[what[strings.LastIndexByte(what, ' ')+1:]]; u != nil && u.bad != "" {
+					what += " (" + u.bad + ")"
+				}
+			}
+			out.Skipped[t.Path] = append(out.Skipped[t.Path], what)
 		}
 	}
 	return out, nil
@@ -135,11 +168,12 @@ type entries struct {
 	interfaces, named, aliases, vars, funcs, typed, untyped, skipped []string
 }
 
-func collect(pkg *types.Package) *entries {
+// collect sorts the exported names, without those that a patch declares.
+func collect(pkg *types.Package, patched map[string]bool) *entries {
 	e := &entries{}
 	for _, name := range pkg.Scope().Names() {
 		o := pkg.Scope().Lookup(name)
-		if !o.Exported() {
+		if _, isConst := o.(*types.Const); !o.Exported() || patched[name] && !isConst {
 			continue
 		}
 		typ := fmt.Sprintf("%q: reflect.TypeOf((*q.%s)(nil)).Elem(),", name, name)
@@ -325,6 +359,9 @@ func table(t Target, pkg *types.Package, e *entries) ([]byte, error) {
 	src := b.Bytes()
 	if len(slices.Concat(e.typed, e.untyped)) > 0 && !bytes.Contains(src, []byte("constant.")) {
 		src = bytes.Replace(src, []byte("\t\"go/constant\"\n"), nil, 1)
+	}
+	if len(slices.Concat(e.interfaces, e.named, e.aliases, e.vars, e.funcs, e.typed)) == 0 { // all of it is in a patch
+		src = bytes.Replace(src, []byte("\tq \""), []byte("\t_ \""), 1)
 	}
 	out, err := format.Source(src)
 	if err != nil {

@@ -22,7 +22,7 @@ func main() {
 }
 
 func run(dir string) error {
-	tables, err := gen.Generate(gen.Here(), gen.Targets)
+	tables, err := gen.Generate(gen.Here(), gen.Targets, nil)
 	if err != nil {
 		return err
 	}
