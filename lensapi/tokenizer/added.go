@@ -89,20 +89,23 @@ func (t *trie) cut(s string, first bool) []segment {
 			break
 		}
 		from = end
-		// A token that an earlier rstrip has already eaten into is not there any more.
-		if start < done || tok.SingleWord && (wordEnds(s[:start]) || wordBegins(s[end:])) {
+		if tok.SingleWord && (wordEnds(s[:start]) || wordBegins(s[end:])) {
 			continue
 		}
 		if tok.LStrip {
-			// Spaces that the token before has eaten are not given to the text between: done stays ahead.
-			start = len(strings.TrimRightFunc(s[:start], isSpace))
+			start = max(len(strings.TrimRightFunc(s[:start], isSpace)), done)
 		}
 		if tok.RStrip {
 			end = len(s) - len(strings.TrimLeftFunc(s[end:], isSpace))
 		}
+		if tok.LStrip && start >= end { // all of it was eaten by the token before
+			continue
+		}
 		if done < start {
 			out = append(out, segment{text: s[done:start], first: first && done == 0})
 		}
+		// A token of spaces is there even if rstrip of the one before has eaten them, unless it has lstrip, and what
+		// follows it is text again: so it is in the reference.
 		out = append(out, segment{tok: tok})
 		done = end
 	}

@@ -51,8 +51,8 @@ func readOptional(fsys fs.FS, name string) ([]byte, error) {
 // tokenizerFile is tokenizer.json. Fields are raw where their meaning depends on a "type".
 type tokenizerFile struct {
 	Version       json.RawMessage `json:"version"`
-	Truncation    json.RawMessage `json:"truncation"`
-	Padding       json.RawMessage `json:"padding"`
+	Truncation    json.RawMessage `json:"truncation"` // this and the next are left over from training, and not what
+	Padding       json.RawMessage `json:"padding"`    // Hugging Face's library does to a text unless it is told to
 	AddedTokens   []addedToken    `json:"added_tokens"`
 	Normalizer    json.RawMessage `json:"normalizer"`
 	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`

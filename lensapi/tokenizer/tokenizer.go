@@ -80,12 +80,6 @@ func parse(raw []byte, cfg *config) (*Tokenizer, error) {
 
 // build makes everything that tokenizer.json describes and returns the id that its post-processor prepends, -1 for none.
 func (t *Tokenizer) build(f *tokenizerFile, cfg *config) (prefix int, err error) {
-	if !isNull(f.Truncation) {
-		return -1, errors.New("truncation is not supported; it must be null")
-	}
-	if !isNull(f.Padding) {
-		return -1, errors.New("padding is not supported; it must be null")
-	}
 	m, err := parseModel(f.Model)
 	if err != nil {
 		return -1, err

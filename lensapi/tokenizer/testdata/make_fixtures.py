@@ -203,16 +203,17 @@ def cut(text, tokens):
             continue
         a, b = i, i + len(best["content"])
         i = b
-        if a < done:
-            continue
         if best["single_word"] and (a > 0 and is_word(text[a - 1]) or b < len(text) and is_word(text[b])):
             continue
         if best["lstrip"]:
             while a > done and text[a - 1] in WHITE:
                 a -= 1
+            a = max(a, done)
         if best["rstrip"]:
             while b < len(text) and text[b] in WHITE:
                 b += 1
+        if best["lstrip"] and a >= b:
+            continue
         if a > done:
             out.append((text[done:a], None))
         out.append((best["content"], best))
