@@ -3,6 +3,7 @@ package kernel
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -39,6 +40,7 @@ func Bundle(v any) (map[string]any, error) {
 // complete without it and can be encoded as JSON.
 func show(v any) (shown, error) {
 	s := shown{metadata: wire.Bundle{}}
+	v = byPointer(v)
 	var errs []error
 	if b, ok := v.(interface{ MIMEBundle() map[string]any }); ok {
 		s.data, errs = encodable("MIMEBundle", b.MIMEBundle, errs)
@@ -131,6 +133,10 @@ func picture(v any, errs []error) (wire.Bundle, []error) {
 		}
 		data["image/png"] = base64.StdEncoding.EncodeToString(b.Bytes())
 		data["text/plain"] = fmt.Sprintf("%T, %d x %d pixels", v, size.Dx(), size.Dy())
+	case json.RawMessage:
+		if json.Valid(img) {
+			data["text/plain"] = string(img)
+		}
 	case []byte:
 		for mime, magic := range map[string]string{"image/png": "\x89PNG\r\n\x1a\n", "image/jpeg": "\xff\xd8\xff", "image/gif": "GIF8", "application/pdf": "%PDF-"} {
 			if bytes.HasPrefix(img, []byte(magic)) {
@@ -154,7 +160,7 @@ func text(v any) (s string) {
 				s = fmt.Sprintf("%T that contains itself or nests more than %d deep", v, maxDepth)
 				return
 			}
-			s = fmt.Sprintf("%v", v)
+			s = formatted(v)
 		}
 	})
 	if err != nil {

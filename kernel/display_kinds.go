@@ -145,14 +145,19 @@ type grid struct {
 	left    int // columns that are not shown
 }
 
-// tabular is v as a table: a slice or array of structs, or a matrix. ok is
-// false for other values.
+// tabular is v as a table: a list or map of structs or of pointers to them, a
+// list of maps by name, or a matrix. ok is false for other values.
 func tabular(v any) (g grid, ok bool) {
 	err := protect(fmt.Sprintf("%T", v), func() {
 		if m, is := v.(matrix); is {
 			g, ok = ofMatrix(m), true
 		} else {
-			g, ok = ofStructs(reflect.ValueOf(v))
+			r := reflect.ValueOf(v)
+			for _, of := range []func(reflect.Value) (grid, bool){ofStructs, ofMap, ofRecords} {
+				if g, ok = of(r); ok {
+					return
+				}
+			}
 		}
 	})
 	return g, ok && err == nil
@@ -175,38 +180,6 @@ func ofMatrix(m matrix) grid {
 		g.rows = append(g.rows, row)
 	}
 	return g
-}
-
-func ofStructs(v reflect.Value) (g grid, ok bool) {
-	if !v.IsValid() || v.Kind() != reflect.Slice && v.Kind() != reflect.Array || v.Len() == 0 {
-		return grid{}, false
-	}
-	t := v.Type().Elem()
-	if t.Kind() != reflect.Struct || t.NumField() == 0 || worded(t) || worded(v.Type()) || nests(v) {
-		return grid{}, false
-	}
-	var fields []int // of a library's type, the exported ones
-	for j := range t.NumField() {
-		if f := t.Field(j); f.IsExported() || t.PkgPath() == "" || t.PkgPath() == "main" {
-			fields = append(fields, j)
-		}
-	}
-	if len(fields) == 0 {
-		return grid{}, false
-	}
-	g = grid{more: max(v.Len()-maxRows, 0), left: max(len(fields)-maxColumns, 0)}
-	fields = fields[:min(len(fields), maxColumns)]
-	for _, j := range fields {
-		g.head = append(g.head, t.Field(j).Name)
-	}
-	for i := range min(v.Len(), maxRows) {
-		var row []string
-		for _, j := range fields {
-			row = append(row, short(fmt.Sprintf("%v", v.Index(i).Field(j))))
-		}
-		g.rows = append(g.rows, row)
-	}
-	return g, true
 }
 
 // worded reports whether values of t say themselves how they are shown.

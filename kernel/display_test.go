@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -45,6 +46,11 @@ type square [2][2]float64
 func (m square) Dims() (int, int)    { return 2, 2 }
 func (m square) At(i, j int) float64 { return m[i][j] }
 
+type grown struct{ x float64 }
+
+func (m *grown) Dims() (int, int)    { return 1, 1 }
+func (m *grown) At(i, j int) float64 { return m.x }
+
 type large struct{}
 
 func (large) Dims() (int, int)    { return 1000, 2000 }
@@ -77,6 +83,12 @@ func TestDisplay(t *testing.T) {
 	img.Set(1, 1, color.White)
 	jpeg := []byte("\xff\xd8\xff\xe0rest")
 	var nilStringer *stringer
+	builder := new(bytes.Buffer)
+	builder.WriteString("built")
+	longMap := map[int]int{}
+	for i := range 700 {
+		longMap[i] = i
+	}
 
 	table := map[string]struct {
 		v    any
@@ -87,7 +99,7 @@ func TestDisplay(t *testing.T) {
 		"int":             {v: 42, text: "42"},
 		"string":          {v: "two\nlines", text: "two\nlines"},
 		"invalid string":  {v: "a\xffb", text: "a\uFFFDb"},
-		"struct":          {v: struct{ A, B int }{1, 2}, text: "{1 2}"},
+		"struct":          {v: struct{ A, B int }{1, 2}, text: "{A:1 B:2}"},
 		"slice":           {v: []float64{1, 2.5}, text: "[1 2.5]"},
 		"error":           {v: errors.New("went wrong"), text: "went wrong"},
 		"stringer":        {v: stringer{3}, text: "S3"},
@@ -95,7 +107,7 @@ func TestDisplay(t *testing.T) {
 		"nil bundler":     {v: (*pointerBundle)(nil), text: "<nil>"},
 		"nil image":       {v: (*image.RGBA)(nil), text: "<nil>"},
 		"panicking":       {v: badStringer{}, text: "~no string"},
-		"list":            {v: list, text: "~&{a 0x"},
+		"list":            {v: list, text: "~&{Name:a Next:0x"},
 		"contains itself": {v: loop, text: "~contains itself"},
 		"map of itself":   {v: cyclic, text: "~contains itself"},
 		"deep":            {v: deep, text: "~nests more than"},
@@ -116,14 +128,28 @@ func TestDisplay(t *testing.T) {
 		}{{"a<b", 1}, {"long\nname", []int{2, 3}}}, text: "Name       n\na<b        1\nlong name  [2 3]",
 			data: map[string]string{"text/html": "<table><thead><tr><th>Name</th><th>n</th></tr></thead><tbody><tr><td>a&lt;b</td><td>1</td></tr><tr><td>long name</td><td>[2 3]</td></tr></tbody></table>"}},
 		"many structs": {v: make([]struct{ A int }, 1000), text: "~[950 more rows]", data: map[string]string{"text/html": "~<p>950 more rows</p>"}},
-		"stringers":    {v: []stringer{{1}, {2}}, text: "[S1 S2]"},
-		"no structs":   {v: []struct{ A int }{}, text: "[]"},
-		"matrix":       {v: square{{1, 2.5}, {-3, 4}}, text: "2 x 2 matrix\n1   2.5\n-3  4", data: map[string]string{"text/html": "~<caption>2 x 2 matrix</caption>"}},
-		"nil matrix":   {v: (*square)(nil), text: "<nil>"},
-		"large matrix": {v: large{}, text: "~[950 more rows and 1980 more columns]", data: map[string]string{"text/html": "~</table>"}},
-		"HTML":         {v: page("<b>"), text: "<b>", data: map[string]string{"text/html": "<b>!"}},
-		"plot":         {v: &drawing{}, text: "*kernel_test.drawing", data: map[string]string{"image/png": base64.StdEncoding.EncodeToString([]byte("432 288 png"))}},
-		"broken plot":  {v: &drawing{errors.New("no ink")}, text: "~no ink", fail: true},
+		"pointers": {v: []*struct {
+			A int
+			B *int
+		}{{1, nil}, nil, {A: 2}}, text: "A      B\n1      <nil>\n<nil>\n2      <nil>", data: map[string]string{"text/html": "~<td>&lt;nil&gt;</td><td></td>"}},
+		"map of structs": {v: map[int]struct{ A string }{10: {"x"}, 9: {"y"}}, text: "    A\n9   y\n10  x", data: map[string]string{"text/html": "~<th></th><th>A</th>"}},
+		"records": {v: []map[string]any{{"b": 1, "a": "x"}, {"c": nil}, nil}, text: "a  b  c\nx  1\n      <nil>\n",
+			data: map[string]string{"text/html": "~<th>a</th><th>b</th><th>c</th>"}},
+		"records in themselves": {v: []map[string]any{cyclic}, text: "~contains itself"},
+		"long list":             {v: make([]int, 1200), text: "~0 0]\n[700 more elements]"},
+		"long map":              {v: longMap, text: "~499:499]\n[200 more elements]"},
+		"function":              {v: strings.ToUpper, text: "func(string) string"},
+		"raw JSON":              {v: json.RawMessage(`{"a": 1}`), text: `{"a": 1}`},
+		"builder":               {v: *builder, text: "built"},
+		"matrix in a variable":  {v: grown{1}, text: "1 x 1 matrix\n1", data: map[string]string{"text/html": "~<td>1</td>"}},
+		"stringers":             {v: []stringer{{1}, {2}}, text: "[S1 S2]"},
+		"no structs":            {v: []struct{ A int }{}, text: "[]"},
+		"matrix":                {v: square{{1, 2.5}, {-3, 4}}, text: "2 x 2 matrix\n1   2.5\n-3  4", data: map[string]string{"text/html": "~<caption>2 x 2 matrix</caption>"}},
+		"nil matrix":            {v: (*square)(nil), text: "<nil>"},
+		"large matrix":          {v: large{}, text: "~[950 more rows and 1980 more columns]", data: map[string]string{"text/html": "~</table>"}},
+		"HTML":                  {v: page("<b>"), text: "<b>", data: map[string]string{"text/html": "<b>!"}},
+		"plot":                  {v: &drawing{}, text: "*kernel_test.drawing", data: map[string]string{"image/png": base64.StdEncoding.EncodeToString([]byte("432 288 png"))}},
+		"broken plot":           {v: &drawing{errors.New("no ink")}, text: "~no ink", fail: true},
 	}
 	derr := make(chan error, 1)
 	all := cells{}

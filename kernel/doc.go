@@ -14,12 +14,18 @@
 //     []byte) is shown as that;
 //   - a value that can draw itself as gonum's *plot.Plot does, with a method
 //     WriterTo of two lengths and a format, is an image;
-//   - a slice or array of structs is a table, and a matrix of gonum's one with its
-//     shape, as HTML and as text; both are cut with a count of what is left out;
+//   - a list or map of structs or of pointers to them is a table, and so is a list
+//     of maps by name, and a matrix of gonum's, with its shape; as HTML and as text,
+//     cut with a count of what is left out;
 //   - an image.Image, and a []byte that starts as a PNG, JPEG, GIF or PDF file, is
 //     an image (or the document);
 //   - an error and a fmt.Stringer show their text;
-//   - everything else is formatted as fmt's %v does.
+//   - a struct shows the names and values of its fields, a function its type;
+//   - everything else is formatted as fmt's %v does, the first 500 elements of a
+//     list or map.
+//
+// Methods of the pointer count where a struct stands in a variable, but for
+// Error and String of types of cells, which fmt does not call there either.
 //
 // A panic in one of those methods is caught and shown in the value's place.
 //
