@@ -18,8 +18,8 @@ import (
 // A panic inside any method is recovered and reported as an error of the cell;
 // a panic in a goroutine that user code started cannot be recovered here.
 //
-// An Evaluator may also implement Completer, Inspector, Checker, Lister, Resetter
-// and io.Closer; they are found by type assertion.
+// An Evaluator may also implement Completer, Inspector, Checker, Formatter, Lister,
+// Resetter and io.Closer; they are found by type assertion.
 type Evaluator interface {
 	// Eval runs one cell. ctx is cancelled by an interrupt and by shutdown. The
 	// returned value is displayed as the cell's result; nil displays nothing. An
@@ -141,6 +141,12 @@ type Name struct {
 type Resetter interface {
 	// Reset brings back the state before the first cell.
 	Reset() error
+}
+
+// Formatter is an Evaluator that can lay out code.
+type Formatter interface {
+	// Format is src in the usual form of the language.
+	Format(src string) (string, error)
 }
 
 // Checker is an Evaluator that can tell whether a cell is finished, for console

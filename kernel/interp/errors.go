@@ -185,6 +185,10 @@ func panicText(v any) string {
 		return v.String()
 	}
 	if t := reflect.TypeOf(v); t.PkgPath() != "" {
+		switch t.Kind() {
+		case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array: // which %#v names
+			return fmt.Sprintf("%#v", v)
+		}
 		return fmt.Sprintf("%s(%#v)", t, v)
 	}
 	return fmt.Sprintf("%v", v)
@@ -238,12 +242,22 @@ func runtimeFailure(file string, v any, frames []place, names []string, where st
 		head += " (" + where + ")"
 	}
 	e.Traceback = append(e.Traceback, red+head+plain)
-	for i, f := range frames {
-		if i == 20 {
+	shown := 0
+	for i := 0; i < len(frames); shown++ {
+		if shown == 20 {
 			e.Traceback = append(e.Traceback, fmt.Sprintf("    ... %d more frames", len(frames)-i))
 			break
 		}
-		e.Traceback = append(e.Traceback, fmt.Sprintf("    %s:%d in %s", f.file, f.line, names[i]))
+		n := 1 // calls of the same line by itself
+		for i+n < len(frames) && frames[i+n] == frames[i] && names[i+n] == names[i] {
+			n++
+		}
+		text := fmt.Sprintf("    %s:%d in %s", frames[i].file, frames[i].line, names[i])
+		if n > 1 {
+			text += fmt.Sprintf(" (%d times)", n)
+		}
+		e.Traceback = append(e.Traceback, text)
+		i += n
 	}
 	return e
 }

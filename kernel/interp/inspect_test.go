@@ -252,3 +252,13 @@ lower, Low := 1, 2`)
 		}
 	}
 }
+
+// Frames of a function that calls itself in one line are one.
+func TestTraceOfRecursion(t *testing.T) {
+	s := newSession(t)
+	out := s.eval(t, "func down(n int) int {\n\tif n == 0 {\n\t\tpanic(\"bottom\")\n\t}\n\treturn down(n-1)\n}\ndown(9)")
+	var e *kernel.EvalError
+	if !errors.As(out.err, &e) || strings.Join(e.Traceback[1:], "\n") != "    In[1]:3 in down\n    In[1]:5 in down (9 times)\n    In[1]:7 in cell" {
+		t.Errorf("%v %q", out.err, e.Traceback)
+	}
+}

@@ -23,7 +23,8 @@ import (
 )
 
 // Session is a kernel.Evaluator for Go: the state that cells build up. It also
-// implements kernel.Completer, kernel.Inspector, kernel.Checker and io.Closer.
+// implements kernel.Completer, kernel.Inspector, kernel.Checker,
+// kernel.Formatter and io.Closer.
 type Session struct {
 	mu   turn // one cell is compiled at a time; guards everything below it
 	base *ixgo.Context
@@ -70,6 +71,7 @@ var _ interface {
 	kernel.Completer
 	kernel.Inspector
 	kernel.Checker
+	kernel.Formatter
 	io.Closer
 } = (*Session)(nil)
 

@@ -76,14 +76,17 @@ func packagesNamed(name string) (paths []string) {
 }
 
 // sameName matches the refusal of a value whose type is called as the wanted one:
-// a folder's package was loaded twice.
-var sameName = regexp.MustCompile(`of (?:\w+ )*type (\S+\.\w+)\) as (\S+\.\w+) value`)
+// a type was declared, or a folder's package loaded, twice.
+var sameName = regexp.MustCompile(`of (?:\w+ )*type (\S+)\) as (\S+) value`)
 
 // suggest adds to a message about an unknown name the one that may be meant.
 func (s *Session) suggest(u *unit, a *assembly, msg string) string {
 	var want string
 	var candidates []string
 	if m := sameName.FindStringSubmatch(msg); m != nil && m[1] == m[2] {
+		if !strings.Contains(m[1], ".") {
+			return msg + "; a variable defined before " + strings.TrimLeft(m[1], "*[]") + " was declared anew has the type of then: define it again"
+		}
 		return msg + "; a value made before the package was imported anew has the " + m[1] + " of then"
 	}
 	if m := undefinedName.FindStringSubmatch(msg); m != nil {

@@ -20,15 +20,20 @@ const maxLoad = 1 << 20
 
 func builtin() []Command {
 	return []Command{
+		{Name: "bash", Args: "[OPTIONS]", Help: "Run the cell with bash; another exit status than 0 is an error.", Cell: script("bash")},
 		{Name: "cd", Args: "[FOLDER | -]", Help: "Go to a folder: the home folder without an argument, the folder before with -.", Line: cd},
 		{Name: "env", Args: "[NAME[=VALUE]]", Help: "Show the environment or a variable of it, or set one.", Line: env},
+		{Name: "fmt", Help: "Replace the cell with its Go as gofmt writes it.", Cell: formatCell},
 		{Name: "go111module", Args: "on|off", Help: "Accepted for notebooks of gophernotes; imports do not depend on it here.", Line: go111module},
 		{Name: "help", Args: "[NAME]", Help: "List the commands, or explain one.", Line: help},
 		{Name: "html", Help: "Show the cell as HTML.", Cell: show("text/html", "%s")},
 		{Name: "javascript", Help: "Run the cell as JavaScript in the front end.", Cell: show("text/html", "<script>\n%s\n</script>")},
 		{Name: "load", Args: "FILE", Help: "Replace the cell with the text of a file.", Line: load},
+		{Name: "lsmagic", Args: "[NAME]", Help: "As %help.", Line: help},
 		{Name: "markdown", Help: "Show the cell as Markdown.", Cell: show("text/markdown", "%s")},
+		{Name: "pwd", Help: "Say which folder is the current one.", Line: pwd},
 		{Name: "reset", Help: "Forget every name that cells have defined or imported.", Line: reset},
+		{Name: "sh", Args: "[OPTIONS]", Help: "Run the cell with sh; another exit status than 0 is an error.", Cell: script("sh")},
 		{Name: "time", Args: "CODE", Help: "Run code once and say how long it took, compiling included.", Line: timeLine, Cell: timeCell, Code: true},
 		{Name: "timeit", Args: "CODE", Help: "Run code many times and say how long one time takes.", Line: timeitLine, Cell: timeitCell, Code: true},
 		{Name: "who", Args: "[NAME...]", Help: "List the names that cells have defined, with their types.", Line: who},
@@ -65,6 +70,7 @@ func help(_ context.Context, c *Call) (any, error) {
 		fmt.Fprintf(w, "%s\t%s\n", cmd.usage(), cmd.Help)
 	}
 	fmt.Fprintf(w, "!COMMAND   $COMMAND\tRun a shell command; another exit status than 0 ends the cell.\n")
+	fmt.Fprintf(w, "?NAME   NAME?\tSay what a name is; with ?? show its source too.\n")
 	w.Flush()
 	fmt.Fprintln(c.Cell.Stdout, "\nA command stands on a line of its own, also behind //; %% takes the whole cell.")
 	return nil, nil
@@ -110,6 +116,41 @@ func cd(_ context.Context, c *Call) (any, error) {
 		return nil, fail("%%cd: %v", err)
 	}
 	fmt.Fprintln(c.Cell.Stdout, now)
+	return nil, nil
+}
+
+func pwd(_ context.Context, c *Call) (any, error) {
+	now, err := os.Getwd()
+	if err != nil {
+		return nil, fail("%%pwd: %v", err)
+	}
+	fmt.Fprintln(c.Cell.Stdout, now)
+	return nil, nil
+}
+
+// explain prints what a name is.
+func (c *Call) explain(name string, detail int) error {
+	bundle, found := c.e.Inspect(name, len(name), detail)
+	if !found {
+		return fail("nothing is known of %s", name)
+	}
+	fmt.Fprintln(c.Cell.Stdout, bundle["text/plain"])
+	return nil
+}
+
+func formatCell(_ context.Context, c *Call) (any, error) {
+	f, ok := c.e.inner.(kernel.Formatter)
+	if !ok {
+		return nil, fail("%%%%fmt: this language has no formatter")
+	}
+	if slices.ContainsFunc(c.e.split(c.Body), func(p part) bool { return p.command }) {
+		return nil, fail("%%%%fmt: the cell has commands; only Go can be formatted")
+	}
+	text, err := f.Format(c.Body)
+	if err != nil {
+		return nil, fail("%%%%fmt: %v", err)
+	}
+	c.Cell.Payload(map[string]any{"source": "set_next_input", "text": text, "replace": true})
 	return nil, nil
 }
 

@@ -6,6 +6,8 @@
 //	!ls -l
 //	%time total := sum(1_000_000)
 //
+//	strings.Cut?
+//
 //	%%writefile hello.txt
 //	everything below the first line
 //
@@ -15,7 +17,9 @@
 // of brackets, raw strings and comments. No statement of Go starts with % or $.
 // One that starts with ! is Go if it reads as an expression of names that the
 // session or the cell knows, and a command otherwise. To keep a cell valid Go,
-// commands with a percent sign may stand behind two slashes: //%cd notebooks.
+// commands with a percent sign may stand behind two slashes: //%cd notebooks. A
+// name with a question mark before or behind it asks what it is; two ask for its
+// source too.
 //
 // Commands split a cell: what stands before one runs before it, then the command,
 // then the rest; the first error ends the cell. Lines keep their numbers. Only

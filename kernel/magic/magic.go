@@ -128,6 +128,9 @@ func (e *Evaluator) command(ctx context.Context, c *kernel.Cell, p part) (any, e
 	if p.shell {
 		return nil, shell(ctx, call, p.args)
 	}
+	if p.ask != "" {
+		return nil, call.explain(p.ask, p.detail)
+	}
 	signs := strings.Repeat("%", p.signs)
 	cmd, ok := e.find(p.name)
 	switch {

@@ -277,6 +277,69 @@ func TestShell(t *testing.T) {
 	}
 }
 
+func TestScripts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the commands are for sh")
+	}
+	s := newSession(t)
+	if r := s.eval("%%sh\nx=1\nfor i in a b; do\n  echo $i$x\ndone"); r.err != nil || r.stdout != "a1\nb1\n" {
+		t.Errorf("%+v", r)
+	}
+	var e *kernel.EvalError
+	if r := s.eval("%%sh -e\nfalse\necho never"); !errors.As(r.err, &e) || e.Message != "exit status 1: %%sh" || r.stdout != "" {
+		t.Errorf("%+v", r)
+	}
+	wd, err := os.Getwd()
+	if r := s.eval("%pwd"); err != nil || r.stdout != wd+"\n" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestQuestions(t *testing.T) {
+	s := newSession(t)
+	s.eval("import \"strings\"\n// twice doubles.\nfunc twice(x int) int { return 2 * x }")
+	for src, want := range map[string]string{
+		"strings.Cut?":              "func strings.Cut(s string, sep string)",
+		"?strings.Cut":              "func strings.Cut(s string, sep string)",
+		"x := 1\n  twice ?\ny := 2": "func twice(x int) int\n\ntwice doubles.\n",
+		"twice??":                   "// In[1]:3\nfunc twice(x int) int { return 2 * x }\n",
+		"?? twice":                  "// In[1]:3\nfunc twice(x int) int { return 2 * x }\n",
+		"%time?":                    "%time CODE   %%time\n\nRun code once",
+	} {
+		if r := s.eval(src); r.err != nil || !strings.Contains(r.stdout, want) {
+			t.Errorf("%q: %q, %v", src, r.stdout, r.err)
+		}
+	}
+	var e *kernel.EvalError
+	if r := s.eval("nowhere?"); !errors.As(r.err, &e) || e.Message != "nothing is known of nowhere" {
+		t.Errorf("%v", r.err)
+	}
+	for _, src := range []string{"s := `\ntwice?\n`", "/*\ntwice?\n*/"} {
+		if r := s.eval(src); r.err != nil || r.stdout != "" {
+			t.Errorf("%q: %+v", src, r)
+		}
+	}
+	if got := s.Complete("?strings.Cu", len("?strings.Cu")); len(got.Items) == 0 || got.Items[0].Text != "Cut" {
+		t.Errorf("%+v", got)
+	}
+	if b, found := s.Inspect("twice?", 5, 0); !found || !strings.Contains(b["text/plain"].(string), "twice doubles.") {
+		t.Errorf("%v", b)
+	}
+}
+
+func TestFormatCell(t *testing.T) {
+	s := newSession(t)
+	r := s.eval("%%fmt\nx:=1\nfunc f(){\nprintln( x)}")
+	if want := "x := 1\nfunc f() {\n\tprintln(x)\n}"; r.err != nil || len(r.payload) != 1 || r.payload[0]["text"] != want || r.payload[0]["replace"] != true {
+		t.Errorf("%+v", r)
+	}
+	for _, src := range []string{"%%fmt\nx := (", "%%fmt\n%pwd", "%fmt"} {
+		if r := s.eval(src); r.err == nil || len(r.payload) > 0 {
+			t.Errorf("%q: %+v", src, r)
+		}
+	}
+}
+
 func TestWhoAndReset(t *testing.T) {
 	s := newSession(t)
 	s.eval("import \"strings\"\ntype T struct{ A int }\nconst c = 2\nvar m map[string]T\nfunc f(x int) string { return strings.Repeat(\"a\", x) }")

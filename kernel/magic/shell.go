@@ -20,10 +20,21 @@ const shellGrace = 500 * time.Millisecond
 // shell runs a command line and streams what it prints. An interrupt ends it and
 // what it has started.
 func shell(ctx context.Context, c *Call, line string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", line)
 	if runtime.GOOS == "windows" {
-		cmd = exec.CommandContext(ctx, "cmd", "/C", line)
+		return run(ctx, c, exec.CommandContext(ctx, "cmd", "/C", line), line)
 	}
+	return run(ctx, c, exec.CommandContext(ctx, "sh", "-c", line), line)
+}
+
+// script is the command that hands its cell to a shell.
+func script(name string) func(context.Context, *Call) (any, error) {
+	return func(ctx context.Context, c *Call) (any, error) {
+		return nil, run(ctx, c, exec.CommandContext(ctx, name, append(strings.Fields(c.Args), "-c", c.Body)...), "%%"+name)
+	}
+}
+
+// run runs cmd for a command that errors call what.
+func run(ctx context.Context, c *Call, cmd *exec.Cmd, what string) error {
 	cmd.Stdout, cmd.Stderr = c.Cell.Stdout, c.Cell.Stderr
 	cmd.WaitDelay = shellGrace
 	group(cmd)
@@ -34,7 +45,7 @@ func shell(ctx context.Context, c *Call, line string) error {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		return &kernel.EvalError{Name: "ExitError", Message: fmt.Sprintf("%v: %s", exit, line)}
+		return &kernel.EvalError{Name: "ExitError", Message: fmt.Sprintf("%v: %s", exit, what)}
 	case errors.Is(err, exec.ErrWaitDelay):
 		return nil // it left a process behind that holds the output open
 	case err != nil:

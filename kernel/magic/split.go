@@ -18,9 +18,11 @@ type part struct {
 	off     int    // the same in bytes
 	text    string // all of it
 
-	shell  bool // ! or $
-	signs  int  // percent signs: 1 or 2
-	first  bool // nothing but blank lines before it
+	shell  bool   // ! or $
+	ask    string // what a ? asks about
+	detail int    // 1 if there are two
+	signs  int    // percent signs: 1 or 2
+	first  bool   // nothing but blank lines before it
 	name   string
 	args   string
 	argsAt int // column of args in bytes, from 0
@@ -28,6 +30,9 @@ type part struct {
 }
 
 var commandForm = regexp.MustCompile(`^([ \t]*(?://)?)(%%?)[ \t]*([\pL_][\pL\pN_]*)?[ \t]*`)
+
+// question is ?name or name?, with one or two marks.
+var question = regexp.MustCompile(`^(\?{0,2})[ \t]*(%{0,2}[\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*\.?)[ \t]*(\?{0,2})$`)
 
 // split cuts a cell into code and commands, in order; there is at least one part.
 func (e *Evaluator) split(src string) []part {
@@ -88,6 +93,9 @@ func (e *Evaluator) split(src string) []part {
 // commandOf reads a line at the start of a statement.
 func (e *Evaluator) commandOf(text, src string, off int) (part, bool) {
 	trimmed := strings.TrimSpace(text)
+	if m := question.FindStringSubmatch(trimmed); m != nil && (m[1] == "") != (m[3] == "") {
+		return part{ask: m[2], detail: len(m[1]+m[3]) - 1}, true
+	}
 	switch {
 	case trimmed == "":
 		return part{}, false
@@ -235,6 +243,14 @@ func (e *Evaluator) plain(src string) string {
 		if !p.command {
 			continue
 		}
+		if p.ask != "" && p.ask[0] != '%' { // completed and inspected as code
+			for i := p.off; i < p.off+len(p.text); i++ {
+				if b[i] == '?' {
+					b[i] = ' '
+				}
+			}
+			continue
+		}
 		end := p.off + len(p.text)
 		if cmd, ok := e.find(p.name); ok && cmd.Code && !p.shell {
 			end = p.off + p.argsAt
@@ -260,7 +276,7 @@ func (e *Evaluator) at(src string, cursor int) (part, bool) {
 
 // Complete completes commands and files, and code with the wrapped Evaluator.
 func (e *Evaluator) Complete(src string, cursor int) kernel.Completions {
-	if p, ok := e.at(src, cursor); ok {
+	if p, ok := e.at(src, cursor); ok && p.ask == "" {
 		typed := src[p.off:cursor]
 		cmd, known := e.find(p.name)
 		switch inBody := strings.Contains(typed, "\n") && !p.shell; {
@@ -301,7 +317,7 @@ func (e *Evaluator) completeName(p part, cursor int) kernel.Completions {
 
 // Inspect explains commands, and code with the wrapped Evaluator.
 func (e *Evaluator) Inspect(src string, cursor, detail int) (map[string]any, bool) {
-	if p, ok := e.at(src, cursor); ok {
+	if p, ok := e.at(src, cursor); ok && p.ask == "" {
 		cmd, known := e.find(p.name)
 		if known && (cursor <= p.off+p.argsAt || !cmd.Code) {
 			return map[string]any{"text/plain": cmd.usage() + "\n\n" + cmd.Help}, true
