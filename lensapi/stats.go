@@ -2,10 +2,7 @@ package lens
 
 import (
 	"math"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gopherlens/gopherlens/lensapi/model"
 )
@@ -19,57 +16,16 @@ type Stats struct {
 	CrossEntropy   *float64 `json:"cross_entropy"`   // -ln p of the actual next token; null at the last position
 }
 
-// addStats computes the statistics of one position's cells. y is what the unembedding reads of its rows, the last of which is the model's own output, and reads
-// is their lens.
-func (m *Model) addStats(col []Cell, y []float32, reads []model.Readout) {
-	v := m.cfg.DVocab
-	z := make([]float32, len(reads)*v)
-	m.run.Model().Unembed(z, model.Unnormalized(y))
-	last := len(reads) - 1
-	ref := newDistribution(z[last*v:], reads[last].LogPartition)
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
+// addStats fills in the statistics of one position's cells; d are those of its rows.
+func addStats(col []Cell, d []model.Distances) {
 	for i := range col {
-		g.Go(func() error {
-			s := newDistribution(z[i*v:(i+1)*v], reads[i].LogPartition).stats(ref)
-			s.MaxProbability = model.Exp(col[i].Top[0].Logprob)
-			if col[i].Next != nil {
-				ce := -col[i].Next.Logprob
-				s.CrossEntropy = &ce
-			}
-			col[i].Stats = &s
-			return nil
-		})
+		s := Stats{KLReverse: d[i].KLReverse, JS: d[i].JS, TV: d[i].TV, MaxProbability: model.Exp(col[i].Top[0].Logprob)}
+		if col[i].Next != nil {
+			ce := -col[i].Next.Logprob
+			s.CrossEntropy = &ce
+		}
+		col[i].Stats = &s
 	}
-	_ = g.Wait() // nothing in it fails
-}
-
-// distribution is softmax(z).
-type distribution struct {
-	z   []float32
-	lse float64
-	p   []float64
-}
-
-func newDistribution(z []float32, lse float64) distribution {
-	d := distribution{z, lse, make([]float64, len(z))}
-	model.Probabilities(d.p, z, lse)
-	return d
-}
-
-// stats compares d with the model's own output, in float64 in ascending id. Every step is rounded on its own, so that the bits are those of every architecture.
-func (d distribution) stats(ref distribution) (s Stats) {
-	var js float64
-	for j, p := range d.p {
-		q := ref.p[j]
-		lp, lm := float64(d.z[j])-d.lse, float64(ref.z[j])-ref.lse
-		s.KLReverse += float64(p * (lp - lm))
-		s.TV += math.Abs(p - q)
-		la := model.Log(p+q) - math.Ln2
-		js += float64(p*(lp-la)) + float64(q*(lm-la))
-	}
-	s.KLReverse, s.JS, s.TV = max(0, s.KLReverse), max(0, js/2), min(1, s.TV/2) // rounding
-	return s
 }
 
 // Statistic names a number that every cell has, for Grid.Values.

@@ -133,12 +133,18 @@ func (m *Model) gridOf(ctx context.Context, s *stream, ids []int, opt LensOption
 		if err != nil {
 			return nil, lensError(err, from, "lens %s of position %d", opt.Variant, from)
 		}
+		var distances []model.Distances
+		if opt.Stats {
+			if distances, err = m.run.Model().Distances(ctx, y, per, reads); err != nil {
+				return nil, wrap(Unavailable, err, "statistics of the lens %s of positions %d to %d", opt.Variant, from, end-1)
+			}
+		}
 		for p := from; p < end; p++ {
 			i := p - from
 			its := reads[i*per : (i+1)*per]
 			col := m.readColumn(its, next[i], opt.Top)[:n]
 			if opt.Stats {
-				m.addStats(col, y.Data()[i*per*s.d:(i+1)*per*s.d], its)
+				addStats(col, distances[i*per:])
 			}
 			g.set(p-s.from, col)
 		}

@@ -21,3 +21,8 @@ var (
 		return l.String(), err
 	}
 )
+
+// Probabilities writes softmax(z) in float64.
+func Probabilities(dst []float64, z []float32, logPartition float64) {
+	expMoments(dst[:len(z)], z, logPartition)
+}

@@ -189,11 +189,6 @@ func ReadLogits(z []float32, rows, n, top int, next []int) ([]Readout, error) {
 	return r.readouts(), nil
 }
 
-// Probabilities writes softmax(z) in float64, e^(z - logPartition), with the same bits on every level. z is finite and no longer than dst.
-func Probabilities(dst []float64, z []float32, logPartition float64) {
-	expMoments(dst[:len(z)], z, logPartition)
-}
-
 // Rank is 1 + the number of logits strictly greater than that of id.
 func Rank(z []float32, id int) int { return 1 + countAbove(z, z[id]) }
 

@@ -74,11 +74,8 @@ func meanOf(x []float32) float64 {
 	return sum / float64(len(x))
 }
 
-// Unembed writes the logits of normalized rows, soft cap included, to dst [n, d_vocab], with the bits of the Head.
-func (m *Model) Unembed(dst []float32, y Normalized) { m.unembedding().Logits(dst, y.rows) }
-
-// UnembedTokens writes the logits of some tokens to dst [n, len(ids)], with the bits that Unembed gives them. An id
-// outside the vocabulary panics.
+// UnembedTokens writes the logits of some tokens to dst [n, len(ids)], with the bits of the Head. An id outside
+// the vocabulary panics.
 func (m *Model) UnembedTokens(dst []float32, y Normalized, ids []int) {
 	m.unembedding().Tokens(dst, y.rows, ids)
 }
