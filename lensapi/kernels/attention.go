@@ -207,7 +207,7 @@ func tile(k int, a []float32, lda int, b []float32, bs, panels int, c []float32,
 		if n > panels-p {
 			n = 2
 		}
-		t.tile[rows][n](k, &a[0], lda, (*byte)(unsafe.Pointer(&b[p*bs])), 4*bs, &c[p*panel], ldc, nil, acc)
+		t.tile[rows][n](k, &a[0], lda, (*byte)(unsafe.Pointer(&b[p*bs])), 4*bs, &c[p*panel], ldc, nil, acc, 4*bs, 4*panel)
 		p += n
 	}
 }

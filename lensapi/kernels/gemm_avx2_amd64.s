@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func gemmAVX2F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2F32r1p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r1p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -140,9 +140,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2F32r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -234,9 +234,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2F32r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -389,9 +389,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2F32r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -585,9 +585,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2F32r3p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r3p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -715,9 +715,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmAVX2F32r4p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r4p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -752,15 +752,18 @@ TEXT ·gemmAVX2F32r4p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9), Y7
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	ADDQ         $0x00000080, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Y8
 	VMOVUPS      32(SI), Y9
 	VBROADCASTSS (DX), Y10
@@ -792,7 +795,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000080, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -852,9 +855,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmAVX2F32r5p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r5p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -893,15 +896,18 @@ TEXT ·gemmAVX2F32r5p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*1), Y9
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	ADDQ         $0x00000080, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (DX), Y12
@@ -939,7 +945,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000080, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -1006,9 +1012,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F32r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F32r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmAVX2F32r6p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F32r6p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1051,15 +1057,18 @@ TEXT ·gemmAVX2F32r6p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*2), Y11
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	PREFETCHT0   64(DI)
-	ADDQ         $0x00000080, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Y12
 	VMOVUPS      32(SI), Y13
 	VBROADCASTSS (DX), Y14
@@ -1103,7 +1112,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000080, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -1177,9 +1186,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3
-TEXT ·gemmAVX2F16r1p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r1p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1355,9 +1364,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3
-TEXT ·gemmAVX2F16r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1469,9 +1478,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3
-TEXT ·gemmAVX2F16r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1624,9 +1633,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3
-TEXT ·gemmAVX2F16r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1820,9 +1829,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3
-TEXT ·gemmAVX2F16r3p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r3p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1950,9 +1959,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·gemmAVX2F16r4p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r4p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1987,14 +1996,18 @@ TEXT ·gemmAVX2F16r4p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9), Y7
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	ADDQ         $0x00000040, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VCVTPH2PS    (SI), Y8
 	VCVTPH2PS    16(SI), Y9
 	VBROADCASTSS (DX), Y10
@@ -2026,7 +2039,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -2086,9 +2099,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·gemmAVX2F16r5p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r5p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2127,14 +2140,18 @@ TEXT ·gemmAVX2F16r5p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*1), Y9
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	ADDQ         $0x00000040, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VCVTPH2PS    (SI), Y10
 	VCVTPH2PS    16(SI), Y11
 	VBROADCASTSS (DX), Y12
@@ -2172,7 +2189,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -2239,9 +2256,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2F16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2F16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·gemmAVX2F16r6p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2F16r6p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2284,14 +2301,18 @@ TEXT ·gemmAVX2F16r6p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*2), Y11
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	ADDQ         $0x00000040, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VCVTPH2PS    (SI), Y12
 	VCVTPH2PS    16(SI), Y13
 	VBROADCASTSS (DX), Y14
@@ -2335,7 +2356,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -2409,9 +2430,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2BF16r1p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r1p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2627,9 +2648,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2BF16r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2761,9 +2782,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2BF16r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2936,9 +2957,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2BF16r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3152,9 +3173,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2BF16r3p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r3p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3292,9 +3313,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmAVX2BF16r4p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r4p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3329,14 +3350,18 @@ TEXT ·gemmAVX2BF16r4p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9), Y7
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	ADDQ         $0x00000040, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VPMOVZXWD    (SI), Y8
 	VPSLLD       $0x10, Y8, Y8
 	VPMOVZXWD    16(SI), Y9
@@ -3372,7 +3397,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -3434,9 +3459,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmAVX2BF16r5p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r5p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3475,14 +3500,18 @@ TEXT ·gemmAVX2BF16r5p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*1), Y9
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	ADDQ         $0x00000040, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VPMOVZXWD    (SI), Y10
 	VPSLLD       $0x10, Y10, Y10
 	VPMOVZXWD    16(SI), Y11
@@ -3524,7 +3553,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:
@@ -3593,9 +3622,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2BF16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2BF16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmAVX2BF16r6p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2BF16r6p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3638,14 +3667,18 @@ TEXT ·gemmAVX2BF16r6p1(SB), NOSPLIT, $0-65
 	VMOVUPS 32(R9)(DI*2), Y11
 
 started:
-	LEAQ 4096(SI), DI
-	MOVQ AX, R8
-	SHRQ $0x01, R8
+	MOVQ ahead+72(FP), DI
+	ADDQ SI, DI
+	MOVQ pace+80(FP), R8
+	MOVQ AX, R9
+	SHRQ $0x01, R9
 	JZ   rest
 
 loop:
 	PREFETCHT0   (DI)
-	ADDQ         $0x00000040, DI
+	ADDQ         R8, DI
+	PREFETCHT0   (DI)
+	ADDQ         R8, DI
 	VPMOVZXWD    (SI), Y12
 	VPSLLD       $0x10, Y12, Y12
 	VPMOVZXWD    16(SI), Y13
@@ -3693,7 +3726,7 @@ loop:
 	ADDQ         $0x08, DX
 	ADDQ         $0x08, BX
 	ADDQ         $0x00000040, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop
 
 rest:

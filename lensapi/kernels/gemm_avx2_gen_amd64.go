@@ -5,119 +5,119 @@ package kernels
 // gemmAVX2F32r1p4 is the tile of 1 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r3p1 is the tile of 3 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r4p1 is the tile of 4 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r5p1 is the tile of 5 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F32r6p1 is the tile of 6 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F32r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F32r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r1p4 is the tile of 1 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r3p1 is the tile of 3 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r4p1 is the tile of 4 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r5p1 is the tile of 5 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2F16r6p1 is the tile of 6 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2F16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2F16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r1p4 is the tile of 1 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r3p1 is the tile of 3 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r3p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r4p1 is the tile of 4 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r4p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r5p1 is the tile of 5 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r5p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2BF16r6p1 is the tile of 6 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2BF16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2BF16r6p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)

@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func gemmAVX512F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F32r1p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r1p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -100,9 +100,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F32r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -174,9 +174,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F32r2p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r2p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -333,9 +333,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F32r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -440,9 +440,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F32r3p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r3p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -640,9 +640,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F32r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -770,9 +770,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r4p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r4p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -987,9 +987,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r4p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r4p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1141,9 +1141,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r5p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r5p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1389,9 +1389,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r5p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r5p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1560,9 +1560,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r6p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r6p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1839,9 +1839,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r6p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r6p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2027,9 +2027,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r7p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r7p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2237,9 +2237,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r8p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r8p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2464,9 +2464,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r9p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r9p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2708,9 +2708,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r10p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r10p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -2974,9 +2974,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r11p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r11p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3257,9 +3257,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r12p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F32r12p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3557,9 +3557,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r13p2(SB), NOSPLIT, $8-65
+TEXT ·gemmAVX512F32r13p2(SB), NOSPLIT, $8-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -3879,9 +3879,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F32r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F32r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F32r14p2(SB), NOSPLIT, $8-65
+TEXT ·gemmAVX512F32r14p2(SB), NOSPLIT, $8-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -4218,9 +4218,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F16r1p8(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r1p8(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -4399,9 +4399,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F16r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -4483,9 +4483,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F16r2p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r2p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -4642,9 +4642,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F16r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -4749,9 +4749,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F16r3p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r3p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -4949,9 +4949,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512F16r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -5079,9 +5079,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r4p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r4p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -5292,9 +5292,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r4p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r4p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -5444,9 +5444,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r5p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r5p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -5688,9 +5688,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r5p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r5p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -5857,9 +5857,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r6p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r6p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -6132,9 +6132,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r6p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r6p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -6318,9 +6318,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r7p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r7p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -6526,9 +6526,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r8p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r8p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -6751,9 +6751,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r9p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r9p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -6993,9 +6993,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r10p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r10p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -7257,9 +7257,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r11p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r11p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -7538,9 +7538,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r12p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512F16r12p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -7836,9 +7836,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r13p2(SB), NOSPLIT, $8-65
+TEXT ·gemmAVX512F16r13p2(SB), NOSPLIT, $8-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -8156,9 +8156,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512F16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512F16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512F16r14p2(SB), NOSPLIT, $8-65
+TEXT ·gemmAVX512F16r14p2(SB), NOSPLIT, $8-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -8493,9 +8493,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512BF16r1p8(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r1p8(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -8714,9 +8714,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512BF16r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -8808,9 +8808,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512BF16r2p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r2p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -8987,9 +8987,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512BF16r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -9104,9 +9104,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512BF16r3p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r3p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -9324,9 +9324,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512BF16r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -9464,9 +9464,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r4p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r4p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -9689,9 +9689,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r4p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r4p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -9847,9 +9847,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r5p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r5p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -10103,9 +10103,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r5p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r5p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -10278,9 +10278,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r6p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r6p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -10565,9 +10565,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r6p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r6p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -10757,9 +10757,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r7p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r7p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -10971,9 +10971,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r8p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r8p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -11202,9 +11202,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r9p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r9p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -11450,9 +11450,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r10p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r10p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -11720,9 +11720,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r11p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r11p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -12007,9 +12007,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r12p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512BF16r12p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -12311,9 +12311,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r13p2(SB), NOSPLIT, $8-65
+TEXT ·gemmAVX512BF16r13p2(SB), NOSPLIT, $8-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -12637,9 +12637,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512BF16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512BF16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512BF16r14p2(SB), NOSPLIT, $8-65
+TEXT ·gemmAVX512BF16r14p2(SB), NOSPLIT, $8-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX

@@ -5,299 +5,299 @@ package kernels
 // gemmAVX512F32r1p4 is the tile of 1 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r2p4 is the tile of 2 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r3p4 is the tile of 3 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r4p4 is the tile of 4 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r4p2 is the tile of 4 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r5p4 is the tile of 5 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r5p2 is the tile of 5 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r6p4 is the tile of 6 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r6p2 is the tile of 6 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r7p2 is the tile of 7 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r8p2 is the tile of 8 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r9p2 is the tile of 9 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r10p2 is the tile of 10 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r11p2 is the tile of 11 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r12p2 is the tile of 12 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r13p2 is the tile of 13 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F32r14p2 is the tile of 14 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F32r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F32r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r1p8 is the tile of 1 rows and 8 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r2p4 is the tile of 2 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r3p4 is the tile of 3 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r4p4 is the tile of 4 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r4p2 is the tile of 4 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r5p4 is the tile of 5 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r5p2 is the tile of 5 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r6p4 is the tile of 6 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r6p2 is the tile of 6 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r7p2 is the tile of 7 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r8p2 is the tile of 8 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r9p2 is the tile of 9 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r10p2 is the tile of 10 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r11p2 is the tile of 11 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r12p2 is the tile of 12 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r13p2 is the tile of 13 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512F16r14p2 is the tile of 14 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512F16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512F16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r1p8 is the tile of 1 rows and 8 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r1p8(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r2p4 is the tile of 2 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r2p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r3p4 is the tile of 3 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r3p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r4p4 is the tile of 4 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r4p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r4p2 is the tile of 4 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r5p4 is the tile of 5 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r5p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r5p2 is the tile of 5 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r6p4 is the tile of 6 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r6p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r6p2 is the tile of 6 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r7p2 is the tile of 7 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r7p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r8p2 is the tile of 8 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r8p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r9p2 is the tile of 9 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r9p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r10p2 is the tile of 10 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r10p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r11p2 is the tile of 11 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r11p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r12p2 is the tile of 12 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r12p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r13p2 is the tile of 13 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r13p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512BF16r14p2 is the tile of 14 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512BF16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512BF16r14p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)

@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func gemmAVX2Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2Int8r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2Int8r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -429,9 +429,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2Int8r1p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2Int8r1p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2Int8r1p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2Int8r1p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -678,9 +678,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX2Int8r2p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX2Int8r2p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·gemmAVX2Int8r2p1(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX2Int8r2p1(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX

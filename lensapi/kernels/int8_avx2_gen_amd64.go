@@ -5,14 +5,14 @@ package kernels
 // gemmAVX2Int8r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2Int8r1p1 is the tile of 1 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2Int8r1p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2Int8r1p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX2Int8r2p1 is the tile of 2 rows and 1 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX2Int8r2p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX2Int8r2p1(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)

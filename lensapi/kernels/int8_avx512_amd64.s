@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// func gemmAVX512Int8r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r1p4(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r1p4(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -203,9 +203,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r1p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r1p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -319,9 +319,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512Int8r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r2p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r2p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -484,9 +484,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512Int8r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r3p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r3p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -698,9 +698,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512Int8r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r4p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r4p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -968,9 +968,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512Int8r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r5p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r5p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX
@@ -1287,9 +1287,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func gemmAVX512Int8r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// func gemmAVX512Int8r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·gemmAVX512Int8r6p2(SB), NOSPLIT, $0-65
+TEXT ·gemmAVX512Int8r6p2(SB), NOSPLIT, $0-88
 	MOVQ    k+0(FP), AX
 	MOVQ    lda+16(FP), CX
 	MOVQ    bs+32(FP), DX

@@ -5,34 +5,34 @@ package kernels
 // gemmAVX512Int8r1p4 is the tile of 1 rows and 4 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r1p4(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512Int8r1p2 is the tile of 1 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r1p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512Int8r2p2 is the tile of 2 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r2p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512Int8r3p2 is the tile of 3 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r3p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512Int8r4p2 is the tile of 4 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r4p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512Int8r5p2 is the tile of 5 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r5p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)
 
 // gemmAVX512Int8r6p2 is the tile of 6 rows and 2 panels; see tileFunc.
 //
 //go:noescape
-func gemmAVX512Int8r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+func gemmAVX512Int8r6p2(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead int, pace int)

@@ -19,8 +19,9 @@ const (
 //
 //	c[r*ldc+j] = (acc ? c[r*ldc+j] : 0) + Σ a[r*lda+i] b[j/16][i][j%16] (+ bias[j])
 //
-// over i = 0..k-1 in ascending order, each step one fused multiply-add. Panels lie bs bytes apart; bias may be nil.
-type tileFunc func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)
+// over i = 0..k-1 in ascending order, each step one fused multiply-add. Panels lie bs bytes apart; bias may be nil. Meanwhile it may ask
+// for the memory from ahead bytes after b on, pace bytes a step, which need not exist.
+type tileFunc func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead, pace int)
 
 const maxRows = 14
 
@@ -186,9 +187,12 @@ func (m *product) column(t *tiling, c []float32, ldc int, bias []float32, r0, r1
 			last = unsafe.SliceData(bias)
 		}
 		b := &m.w.data[(p*m.steps+k0)*m.weights]
+		// The tiles of a block share it, and each asks for a part of the block that follows, which it would otherwise wait for.
+		size := (k1 - k0) * m.weights
+		pace := (size/tiles + k1 - k0 - 1) / (k1 - k0)
 		for i := range tiles {
 			a0, a1 := i*(r1-r0)/tiles, (i+1)*(r1-r0)/tiles
-			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*m.stride+k0*m.inputs], m.stride, b, m.steps*m.weights, &c[a0*ldc], ldc, last, k0 > 0)
+			t.tile[a1-a0][n](k1-k0, &m.x[(r0+a0)*m.stride+k0*m.inputs], m.stride, b, m.steps*m.weights, &c[a0*ldc], ldc, last, k0 > 0, size+i*size/tiles, pace)
 		}
 	}
 }

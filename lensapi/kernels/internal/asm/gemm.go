@@ -187,7 +187,7 @@ func (t tile) write(c *build.Context) {
 }
 
 func (t tile) declare(c *build.Context) {
-	function(c, t.name(), "func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool)",
+	function(c, t.name(), "func(k int, a *float32, lda int, b *byte, bs int, c *float32, ldc int, bias *float32, acc bool, ahead, pace int)",
 		fmt.Sprintf("%s is the tile of %d rows and %d panels; see tileFunc.", t.name(), t.rows, t.panels))
 }
 
@@ -307,13 +307,16 @@ func (t tile) widened(c *build.Context, m operand.Mem) reg.VecVirtual {
 	return w
 }
 
-// prefetcher asks for the weights of later turns of the loop: of the same panels, and towards their end of the panels behind them, which
-// the next tile begins with.
+// prefetcher asks for weights that are needed later. An AVX2 tile asks for its share of those that follow its own, ahead bytes on: pace bytes with
+// each input, while all tiles of the rows use the same weights. On a Zen 3 the lens of 12 rows went from 53 to 79 % of the multiply-adds that a core can do
+// (f16: 66 to 78 %), that of 120 from 86 to 92 %. An AVX-512 one asks for its own panels 4096 bytes on, and towards their end
+// for the panels behind them, which the next tile begins with.
 type prefetcher struct {
 	t        tile
 	c        *build.Context
 	at       []reg.GPVirtual // where the panels are read next
-	bs, rest reg.GPVirtual   // rest is how many turns are left when the panels end
+	bs, rest reg.GPVirtual   // AVX-512: rest is how many turns are left when the panels end
+	pace     reg.GPVirtual   // AVX2
 }
 
 const prefetchAhead = 4096 // bytes
@@ -323,6 +326,12 @@ const prefetchAhead = 4096 // bytes
 func (t tile) ahead(c *build.Context, k reg.GPVirtual, b []reg.GPVirtual, bs reg.GPVirtual) *prefetcher {
 	p := &prefetcher{t: t, c: c, bs: bs}
 	if t.rows <= 3 {
+		return p
+	}
+	if t.level == "AVX2" {
+		at := c.Load(c.Param("ahead"), c.GP64()).(reg.GPVirtual)
+		c.ADDQ(b[0], at)
+		p.at, p.pace = append(p.at, at), c.Load(c.Param("pace"), c.GP64()).(reg.GPVirtual)
 		return p
 	}
 	for i := range t.panels {
@@ -350,6 +359,13 @@ func (p *prefetcher) bytes() int { return p.t.unroll * p.t.bytes() * (panel / p.
 
 // turn writes the prefetches of one turn, n being left.
 func (p *prefetcher) turn(n reg.Register) {
+	if p.pace != nil {
+		for range p.t.unroll {
+			p.c.PREFETCHT0(operand.Mem{Base: p.at[0]})
+			p.c.ADDQ(p.pace, p.at[0])
+		}
+		return
+	}
 	if p.rest != nil {
 		p.c.CMPQ(n, p.rest)
 		p.c.JNE(operand.LabelRef("within"))
