@@ -206,6 +206,9 @@ func gatherOf[T any](v []T, n int, part func(i int) (lo, hi int)) (out []T) {
 	return out
 }
 
+// maxListed bounds an error that lists tensors: a config of another model fits none of hundreds.
+const maxListed = 40
+
 // compare demands that the checkpoint has the wanted tensors and, besides those named in also, no others.
 func (b *binder) compare(also ...string) error {
 	var wrong []string
@@ -230,8 +233,11 @@ func (b *binder) compare(also ...string) error {
 			wrong = append(wrong, "unexpected "+n)
 		}
 	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("%d tensors do not fit config.json: %s", len(wrong), strings.Join(wrong, "; "))
+	if n := len(wrong); n > 0 {
+		if n > maxListed {
+			wrong = append(wrong[:maxListed:maxListed], fmt.Sprintf("and %d more", n-maxListed))
+		}
+		return fmt.Errorf("%d tensors do not fit config.json: %s", n, strings.Join(wrong, "; "))
 	}
 	return nil
 }

@@ -118,6 +118,11 @@ func TestLoadSpoiledTensors(t *testing.T) {
 	if strings.Contains(err.Error(), "\n") {
 		t.Error("the error is more than one line")
 	}
+	c = takeApart(t, "gpt2")
+	c.config["n_layer"] = 1000
+	if _, err = c.load(t); err == nil || !strings.HasSuffix(err.Error(), "and 11936 more") || len(err.Error()) > 4000 {
+		t.Errorf("a config of far more layers: %v", err)
+	}
 }
 
 func TestLoadRefusesOtherThings(t *testing.T) {

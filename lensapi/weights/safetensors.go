@@ -92,9 +92,10 @@ func parseTensor(val json.RawMessage) (tensor, error) {
 	var shape, offsets []uint64
 	err := eachKey(val, func(key string, val json.RawMessage) error {
 		var dst any
+		kind := "a list of whole numbers from 0"
 		switch key {
 		case "dtype":
-			dst = &dtype
+			dst, kind = &dtype, "text"
 		case "shape":
 			dst = &shape
 		case "data_offsets":
@@ -103,7 +104,7 @@ func parseTensor(val json.RawMessage) (tensor, error) {
 			return fmt.Errorf("unknown field %q (dtype, shape and data_offsets are known)", key)
 		}
 		if err := json.Unmarshal(val, dst); err != nil {
-			return fmt.Errorf("%s: %w", key, err)
+			return fmt.Errorf("%s: %.60q is not %s", key, val, kind)
 		}
 		return nil
 	})

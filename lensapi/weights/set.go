@@ -97,7 +97,11 @@ func (s *Set) addShards(fsys fs.FS) error {
 		shards[file][name] = true
 	}
 	for _, file := range sortedKeys(shards) {
-		if err := s.addFile(fsys, file, shards[file]); err != nil {
+		err := s.addFile(fsys, file, shards[file])
+		if errors.Is(err, fs.ErrNotExist) { // not the index, which is there
+			return fmt.Errorf("%s: shard %s is missing", indexName, file)
+		}
+		if err != nil {
 			return err
 		}
 	}
