@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"errors"
 	"fmt"
 	"go/token"
 	"go/types"
@@ -32,6 +33,9 @@ func (i importer) Import(path string) (*types.Package, error) {
 		return types.Unsafe, nil
 	}
 	if _, ok := ixgo.LookupPackage(path); !ok || path != runtimePkg && !importable(path) {
+		if path == "C" {
+			return nil, errors.New("cgo cannot be interpreted: import \"C\"")
+		}
 		return nil, fmt.Errorf("package %s is not in this kernel (importable: %s)%s", path, i.s.offer(path), howToAdd(path))
 	}
 	p, err := i.s.base.Importer.Import(path)

@@ -1,6 +1,7 @@
 package interp
 
 import (
+	"cmp"
 	"fmt"
 	"go/constant"
 	"go/token"
@@ -237,7 +238,9 @@ func (v *view) describeObject(o types.Object, expr string, detail int) string {
 			return fmt.Sprintf("field %s %s", o.Name(), typeString(o.Type()))
 		}
 		if p, ok := v.values[expr]; ok {
-			text += "\nvalue: " + valueText(p, detail)
+			if value := valueText(p, detail); value != "" {
+				text += "\nvalue: " + value
+			}
 		}
 		return text
 	}
@@ -334,7 +337,7 @@ func valueText(addr any, detail int) string {
 	case v.Kind() == reflect.Map:
 		return fmt.Sprintf("%d entries", v.Len())
 	case !inert(v.Type()):
-		return "a " + v.Kind().String()
+		return outline(v, limit)
 	case v.Kind() == reflect.Slice && v.Len() > limit:
 		return fmt.Sprintf("%d elements", v.Len())
 	}
@@ -347,6 +350,38 @@ func valueText(addr any, detail int) string {
 		text = text[:cut] + "..."
 	}
 	return text
+}
+
+// outline is what can be said of a value that is not to be formatted: of a
+// struct the fields that can be, that a reference is nil, a length.
+func outline(v reflect.Value, limit int) string {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
+		if v.IsNil() {
+			return "nil"
+		}
+	case reflect.Slice, reflect.Array:
+		return fmt.Sprintf("%d elements", v.Len())
+	case reflect.Map:
+		return fmt.Sprintf("%d entries", v.Len())
+	case reflect.Struct:
+		var parts []string
+		for i := range v.NumField() {
+			text := "..."
+			if f := v.Field(i); inert(f.Type()) && !(f.Kind() == reflect.Slice && f.Len() > limit) {
+				text = fmt.Sprintf("%v", f)
+			} else if f.Kind() != reflect.Struct {
+				text = cmp.Or(outline(f, limit), text)
+			}
+			parts = append(parts, v.Type().Field(i).Name+":"+text)
+		}
+		text := "{" + strings.Join(parts, " ") + "}"
+		if len(text) > limit {
+			text = strings.ToValidUTF8(text[:limit], "") + "..."
+		}
+		return text
+	}
+	return ""
 }
 
 // inert reports whether values of t are made of basic values only and have no

@@ -193,6 +193,32 @@ func sum(xs ...int) (s int) {
 	}
 }
 
+// Values are shown as far as that follows no pointer and runs no code of cells.
+func TestInspectValues(t *testing.T) {
+	s := newSession(t)
+	s.eval(t, `type P struct { Name string; age int; next *P; Tags []string; M map[string]int; in struct{ a *int }; any any }
+func (p P) String() string { panic("not to be called") }
+p := P{Name: "a", age: 3, Tags: []string{"x", "y"}, M: map[string]int{"k": 1}}
+q := P{next: &p, any: 1}
+ps := []P{p, q}
+r := &p
+var none *P
+f := func() {}`)
+	for src, want := range map[string]string{
+		"p":    "var p P\nvalue: {Name:a age:3 next:nil Tags:[x y] M:1 entries in:... any:nil}",
+		"q":    "var q P\nvalue: {Name: age:0 next:... Tags:[] M:0 entries in:... any:...}",
+		"ps":   "var ps []P\nvalue: 2 elements",
+		"r":    "var r *P",
+		"none": "var none *P\nvalue: nil",
+		"f":    "var f func()",
+	} {
+		b, _ := s.Inspect(src, len(src), 0)
+		if text, _ := b["text/plain"].(string); text != want {
+			t.Errorf("%q: %q, want %q", src, text, want)
+		}
+	}
+}
+
 // Where candidates are of use, which, and in what order.
 func TestCompleteAt(t *testing.T) {
 	s := newSession(t)

@@ -136,10 +136,20 @@ func (s *Session) printErr(p []byte) (int, error) {
 type logOutput struct{ rest io.Writer }
 
 func (l logOutput) Write(p []byte) (int, error) {
-	if c := ofGoroutine(); c != nil {
-		return c.write(c.stderr, p)
+	c := ofGoroutine()
+	if c == nil {
+		return l.rest.Write(p)
 	}
-	return l.rest.Write(p)
+	n := len(p)
+	if bytes.Contains(p, []byte(": panic serving ")) { // of net/http, with a stack of the interpreter's frames
+		if head, _, ok := bytes.Cut(p, []byte("\ngoroutine ")); ok {
+			p = append(head, '\n')
+		}
+	}
+	if _, err := c.write(c.stderr, p); err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 var logOnce sync.Once

@@ -139,3 +139,16 @@ fmt.Println("after")`)
 		t.Error("the process did not get its output back")
 	}
 }
+
+// A handler that panics is told by net/http, without the interpreter's stack.
+func TestHandlerPanic(t *testing.T) {
+	s := newSession(t)
+	out := s.eval(t, `import ("net/http"; "net/http/httptest")
+srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no answer") }))
+_, err := http.Get(srv.URL)
+srv.Close()
+err != nil`)
+	if out.err != nil || out.value != true || !strings.HasSuffix(out.stderr, ": no answer\n") || strings.Count(out.stderr, "\n") != 1 {
+		t.Errorf("%v %v %q", out.value, out.err, out.stderr)
+	}
+}
