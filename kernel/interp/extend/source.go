@@ -14,14 +14,14 @@ import (
 // source finds the source of gopherlens: in dir, if that is not empty; in the
 // checkout that the running binary was built from or lies in; in the current
 // folder's; or else the module in the version of the binary, which is
-// downloaded and copied to tmp. version is that of a module, "" of a checkout.
+// downloaded. version is that of a module, "" of a checkout.
 func (b *builder) source(dir, tmp string) (root, version string, err error) {
 	if dir != "" {
 		root, err := checkout(dir)
 		if err != nil {
 			return "", "", fmt.Errorf("%s holds no source of gopherlens (wanted: a checkout, whose go.mod names the module %s)", dir, ourModule)
 		}
-		return root, "", nil
+		return b.writable(root, tmp)
 	}
 	var candidates []string
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) { // not with -trimpath
@@ -35,7 +35,7 @@ func (b *builder) source(dir, tmp string) (root, version string, err error) {
 	}
 	for _, c := range candidates {
 		if root, err := checkout(c); err == nil {
-			return root, "", nil
+			return b.writable(root, tmp)
 		}
 	}
 	info, ok := debug.ReadBuildInfo()
@@ -51,12 +51,26 @@ func (b *builder) source(dir, tmp string) (root, version string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("the source of gopherlens %s cannot be had: %w (a checkout of it can be named with --source DIR)", version, err)
 	}
-	// The go command accepts no additions to files of its module cache.
-	root = filepath.Join(tmp, "source")
-	if err := os.CopyFS(root, os.DirFS(mod.Dir)); err != nil {
+	return b.writable(mod.Dir, tmp)
+}
+
+// writable copies a source in the go command's module cache, where go install
+// leaves it, to tmp: nothing may be added to that. It tells the version of such
+// a source, "" of others.
+func (b *builder) writable(root, tmp string) (dir, version string, err error) {
+	cache, err := b.goIn(tmp).output("env", "GOMODCACHE")
+	if err != nil {
 		return "", "", err
 	}
-	return root, version, nil
+	rel, err := filepath.Rel(strings.TrimSpace(string(cache)), root)
+	if err != nil || !filepath.IsLocal(rel) {
+		return root, "", nil
+	}
+	dir = filepath.Join(tmp, "source")
+	if err := os.CopyFS(dir, os.DirFS(root)); err != nil {
+		return "", "", err
+	}
+	return dir, root[strings.LastIndexByte(root, '@')+1:], nil
 }
 
 // checkout is the root of the checkout of gopherlens that dir is in.
