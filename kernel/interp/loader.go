@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	_ "unsafe" // for linkname
 	"weak"
 
 	"github.com/goplus/ixgo"
@@ -58,8 +59,38 @@ func (l *loader) Import(path string) (*types.Package, error) {
 	}
 	l.depth++
 	defer func() { l.depth-- }()
-	return l.base.Import(path)
+	p, err := l.base.Import(path)
+	if err == nil && !p.Complete() {
+		return p, l.complete(p)
+	}
+	return p, err
 }
+
+// complete gives a package its declarations that ixgo v1.1.1 has met only in the
+// types of another one: it would leave it without, and then look for its source
+// on disk.
+func (l *loader) complete(p *types.Package) error {
+	r, ok := l.base.(*ixgo.TypesLoader)
+	table, registered := ixgo.LookupPackage(p.Path())
+	if !ok || !registered || table.Source != "" {
+		return nil
+	}
+	var deps []*types.Package
+	for path := range table.Deps {
+		if d, err := l.base.Import(path); err == nil {
+			deps = append(deps, d)
+		}
+	}
+	if err := installPackage(r, table); err != nil {
+		return err
+	}
+	p.SetImports(deps)
+	p.MarkComplete()
+	return nil
+}
+
+//go:linkname installPackage github.com/goplus/ixgo.(*TypesLoader).installPackage
+func installPackage(r *ixgo.TypesLoader, table *ixgo.Package) error
 
 func (l *loader) Installed(path string) (*ixgo.Package, bool) {
 	l.mu.Lock()

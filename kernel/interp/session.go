@@ -95,6 +95,7 @@ func New() (*Session, error) {
 	s.base = ixgo.NewContext(ixgo.SupportMultipleInterp | ixgo.OptionLoadAllImethod)
 	s.base.SetEvalMode(true) // packages with source may import what they do not use
 	s.base.Lookup = func(string, string) (string, bool) { return "", false }
+	s.base.BuildContext.IsDir = func(string) bool { return false } // nor is GOROOT searched
 	if err := symbols.Patch(s.base); err != nil {
 		return nil, err
 	}
