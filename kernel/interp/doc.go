@@ -134,6 +134,10 @@
 // types, whose layout is checked when a session starts. os.Exit parks its
 // goroutine for good.
 //
+// A slow test (TestSplit) runs programs, a part of the tests of Go's own tree
+// among them, as one cell, with a declaration in each cell and with a statement
+// of main in each; testdata/split.txt names those that cannot, and why.
+//
 // What it leaves to others: the protocol, rendering of values (package
 // kernel), and what lens, plots and cache do.
 package interp

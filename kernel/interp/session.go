@@ -61,6 +61,7 @@ type Session struct {
 	stdout, stderr *pipe
 	osOut, osErr   *os.File // os.Stdout and os.Stderr of cells, which may set them
 	stdin          *os.File
+	args           []string       // os.Args of cells
 	first          state          // after the prelude
 	process        *processOutput // nil unless CatchProcess was called
 	closed         bool
@@ -115,6 +116,7 @@ func New() (*Session, error) {
 		s.stderr.close()
 		return nil, fmt.Errorf("cannot give cells a standard input: %w", err)
 	}
+	s.args = slices.Clone(os.Args[:1]) // the rest is for the kernel
 	go s.watch()
 	s.hooks = s.overrides()
 	if _, err := s.importer().Import("os"); err != nil {
@@ -122,7 +124,7 @@ func New() (*Session, error) {
 		return nil, err
 	}
 	s.ld.install("os", map[string]reflect.Value{
-		"Stdin": reflect.ValueOf(&s.stdin), "Stdout": reflect.ValueOf(&s.osOut), "Stderr": reflect.ValueOf(&s.osErr),
+		"Args": reflect.ValueOf(&s.args), "Stdin": reflect.ValueOf(&s.stdin), "Stdout": reflect.ValueOf(&s.osOut), "Stderr": reflect.ValueOf(&s.osErr),
 	})
 	if _, err := s.Eval(context.Background(), &kernel.Cell{Source: prelude}); err != nil {
 		s.Close()
