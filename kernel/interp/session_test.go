@@ -348,24 +348,3 @@ func BenchmarkFirstCell(b *testing.B) {
 		s.Close()
 	}
 }
-
-func benchmarkProgram(b *testing.B, decl, call string) {
-	s := newSession(b)
-	if out := s.eval(b, decl); out.err != nil {
-		b.Fatal(out.err)
-	}
-	b.ResetTimer()
-	for range b.N {
-		if out := s.eval(b, call); out.err != nil {
-			b.Fatal(out.err)
-		}
-	}
-}
-
-func BenchmarkFib25(b *testing.B) {
-	benchmarkProgram(b, "func fib(n int) int { if n < 2 { return n }; return fib(n-1) + fib(n-2) }", "fib(25)")
-}
-
-func BenchmarkSwapLoop1e6(b *testing.B) {
-	benchmarkProgram(b, "func loop() (int, int) { a, b := 0, 1; for range 1000000 { a, b = b, a }; return a, b }", "loop()")
-}
