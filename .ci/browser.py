@@ -50,6 +50,14 @@ def free_port():
         return s.getsockname()[1]
 
 
+def chromium(profile):
+    options = Options()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in FLAGS + [f"--user-data-dir={profile}"]:
+        options.add_argument(flag)
+    return webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+
+
 def main():
     notebook, screenshot = pathlib.Path(sys.argv[1]), sys.argv[2]
     limit = int(sys.argv[3]) if len(sys.argv) > 3 else 300
@@ -64,11 +72,7 @@ def main():
         browser = None
         try:
             until("the notebook server", 60, lambda: urllib.request.urlopen(url + "/api", timeout=2))
-            options = Options()
-            options.binary_location = "/usr/bin/chromium"
-            for flag in FLAGS + ["--user-data-dir=" + os.path.join(folder, "profile")]:
-                options.add_argument(flag)
-            browser = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+            browser = chromium(os.path.join(folder, "profile"))
             browser.get(f"{url}/notebooks/{notebook.name}")
             until("the kernel", 60, lambda: browser.execute_script("return Jupyter.notebook.kernel.is_connected()"))
             start = time.monotonic()

@@ -4,11 +4,9 @@ set -euo pipefail
 
 packages=(
   jupyter-notebook jupyter-nbconvert jupyter-client python3-nbclient python3-nbformat python3-jupyter-kernel-test
-  python3-ipykernel jupyter-console jupyter-server python3-nbclassic python3-pexpect python3-selenium chromium chromium-driver gcc libc6-dev qemu-user-static
+  python3-ipykernel jupyter-console jupyter-server python3-nbclassic python3-jupyterlab-server python3-pexpect python3-selenium chromium chromium-driver gcc libc6-dev qemu-user-static
   python3-numpy zstd curl
 )
-command -v npm >/dev/null || packages+=(nodejs npm)
-
 command -v npm >/dev/null || packages+=(nodejs npm) # elsewhere Node.js is often from its makers, and brings npm
 
 missing=()
