@@ -31,8 +31,9 @@ type CommMessage struct {
 }
 
 // CommTarget is called with a comm that a front end has opened. It must set the
-// comm's handlers before it returns; an error, or a panic, closes the comm.
-type CommTarget func(c *Comm, open CommMessage) error
+// comm's handlers before it returns; an error, or a panic, closes the comm. ctx
+// ends with an interrupt.
+type CommTarget func(ctx context.Context, c *Comm, open CommMessage) error
 
 // Comm is a line between the kernel and its front ends. It is safe for
 // concurrent use. Handlers run one at a time in the lane of the request that
@@ -44,8 +45,8 @@ type Comm struct {
 
 	mu       sync.Mutex
 	parent   json.RawMessage // header of the latest request that has to do with it
-	received func(CommMessage)
-	closed   func(CommMessage)
+	received func(context.Context, CommMessage)
+	closed   func(context.Context, CommMessage)
 	gone     bool
 }
 
@@ -56,8 +57,8 @@ func (c *Comm) ID() string { return c.id }
 func (c *Comm) Target() string { return c.target }
 
 // Handle sets who gets the messages of the front end and who is told that it has
-// closed the comm; either may be nil.
-func (c *Comm) Handle(received, closed func(CommMessage)) {
+// closed the comm; either may be nil. Their context ends with an interrupt.
+func (c *Comm) Handle(received, closed func(context.Context, CommMessage)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.received, c.closed = received, closed
@@ -206,7 +207,7 @@ func (k *Kernel) commOpen(r *request) any {
 	} else if err != nil {
 		return refuse(err.Error())
 	}
-	if err := k.callComm(r, func() error { return open(c, m) }); err != nil && c.end() {
+	if err := k.callComm(r, func(ctx context.Context) error { return open(ctx, c, m) }); err != nil && c.end() {
 		return refuse(err.Error())
 	}
 	return nil
@@ -234,16 +235,17 @@ func (k *Kernel) commMsg(r *request) any {
 	if closing && !c.end() || handle == nil {
 		return nil
 	}
-	if err := k.callComm(r, func() error { handle(m); return nil }); err != nil {
+	if err := k.callComm(r, func(ctx context.Context) error { handle(ctx, m); return nil }); err != nil {
 		k.publish(wire.Stream, r.msg.HeaderJSON(), wire.StreamContent{Name: "stderr", Text: fmt.Sprintf("comm %s: %v\n", c.target, err)})
 	}
 	return nil
 }
 
 // callComm runs a handler as a cell is run, so that neither its panic nor its
-// hanging ends the lane.
-func (k *Kernel) callComm(r *request, f func() error) error {
-	return k.guard(r, func(context.Context) outcome { return outcome{err: f()} }).err
+// hanging ends the lane. What it has printed is out before its request is idle.
+func (k *Kernel) callComm(r *request, f func(context.Context) error) error {
+	defer k.flushUnsent()
+	return k.guard(r, func(ctx context.Context) outcome { return outcome{err: f(ctx)} }).err
 }
 
 func (k *Kernel) commContent(r *request) (c wire.CommContent, m CommMessage, ok bool) {

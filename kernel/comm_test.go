@@ -74,15 +74,15 @@ func (c *commClient) info(target string) map[string]wire.CommContent {
 func TestCommFromFrontEnd(t *testing.T) {
 	c := newCommClient(t, cells{"x": value(1)})
 	closed := make(chan kernel.CommMessage, 1)
-	c.Kernel.RegisterComm("echo", func(cm *kernel.Comm, open kernel.CommMessage) error {
-		cm.Handle(func(m kernel.CommMessage) {
+	c.Kernel.RegisterComm("echo", func(_ context.Context, cm *kernel.Comm, open kernel.CommMessage) error {
+		cm.Handle(func(_ context.Context, m kernel.CommMessage) {
 			if strings.Contains(string(m.Data), "panic") {
 				panic("handler")
 			}
 			if err := cm.Send(m); err != nil {
 				t.Error(err)
 			}
-		}, func(m kernel.CommMessage) { closed <- m })
+		}, func(_ context.Context, m kernel.CommMessage) { closed <- m })
 		if string(open.Data) != `{"n":0}` {
 			return fmt.Errorf("opened with %s", open.Data)
 		}

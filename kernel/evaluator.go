@@ -67,6 +67,8 @@ type Cell struct {
 	Payload func(p map[string]any)
 	// OpenComm opens a comm to a target that the front end knows.
 	OpenComm func(target string, m CommMessage) (*Comm, error)
+	// RegisterComm is the kernel's.
+	RegisterComm func(target string, open CommTarget)
 }
 
 // EvalError is an error of user code, shown in the notebook as an error output.

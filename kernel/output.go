@@ -56,9 +56,10 @@ func (o *output) cell(count int, source string) *Cell {
 			}
 			return o.display(wire.UpdateDisplayData, id, v)
 		},
-		ClearOutput: func(wait bool) { o.publish(wire.ClearOutput, wire.ClearOutputContent{Wait: wait}) },
-		Payload:     o.addPayload,
-		OpenComm:    func(target string, m CommMessage) (*Comm, error) { return o.k.openComm(o.parent, target, m) },
+		ClearOutput:  func(wait bool) { o.publish(wire.ClearOutput, wire.ClearOutputContent{Wait: wait}) },
+		Payload:      o.addPayload,
+		OpenComm:     func(target string, m CommMessage) (*Comm, error) { return o.k.openComm(o.parent, target, m) },
+		RegisterComm: o.k.RegisterComm,
 	}
 }
 

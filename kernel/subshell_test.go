@@ -33,8 +33,8 @@ func TestSubshells(t *testing.T) {
 		},
 		"x": value(1),
 	})
-	s.Kernel.RegisterComm("t", func(cm *kernel.Comm, _ kernel.CommMessage) error {
-		cm.Handle(func(m kernel.CommMessage) { cm.Send(m) }, nil)
+	s.Kernel.RegisterComm("t", func(_ context.Context, cm *kernel.Comm, _ kernel.CommMessage) error {
+		cm.Handle(func(_ context.Context, m kernel.CommMessage) { cm.Send(m) }, nil)
 		return nil
 	})
 	info, err := s.Client.KernelInfo(testContext(t))

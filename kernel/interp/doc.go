@@ -71,6 +71,24 @@
 //	Input(prompt string) (string, error)         asks for a line
 //	Password(prompt string) (string, error)      the same, hidden while it is typed
 //	Must[T any](v T, err error) T                v, or a panic with err
+//	OpenComm(target string, m display.Message) (display.Comm, error)
+//	                                             opens a comm to a front end that knows the target
+//	RegisterComm(target string, open func(display.Comm, display.Message) error)
+//	                                             takes the comms that front ends open to a target; nil ends that
+//
+// A comm joins a cell and what runs in the page, such as a widget or a script. This
+// one answers each message, with buffers, until either side closes it:
+//
+//	RegisterComm("square", func(c display.Comm, open display.Message) error {
+//		c.Handle(func(m display.Message) {
+//			n, _ := m.Data["n"].(float64)
+//			c.Send(display.Message{Data: map[string]any{"n": n * n}, Buffers: m.Buffers})
+//		}, func(display.Message) { fmt.Println("closed") })
+//		return nil // an error closes the comm
+//	})
+//
+// A comm to a target that nobody has registered is closed by whichever side was
+// asked.
 //
 // # Output
 //

@@ -245,7 +245,7 @@ func (l *folderLoad) compile(src *folderSource, imports map[string]*types.Packag
 	u.info.FileVersions[u.syntax] = goVersion
 	constantRanges(u.syntax, u.info)
 	s.noteOffsets(u.syntax, u.info)
-	r := &run{io: l.io, shown: new([]any), exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: l.file}
+	r := newRun(l.io, l.file)
 	if err := s.load(u, r); err != nil {
 		return nil, &kernel.EvalError{Name: compileError, Message: err.Error()}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // prelude is evaluated once, so that its names can be redefined like any other.
-const prelude = `import "context"
+const prelude = `import ("context"; "display")
 var ctx context.Context = ` + runtimeName + `.Context()
 func Display(v any) { ` + runtimeName + `.Display(v) }
 func DisplayID(id string, v any) { ` + runtimeName + `.DisplayID(id, v) }
@@ -17,6 +17,8 @@ func ClearOutput(wait bool) { ` + runtimeName + `.ClearOutput(wait) }
 func Page(v any) { ` + runtimeName + `.Page(v) }
 func Input(prompt string) (string, error) { return ` + runtimeName + `.Input(prompt, false) }
 func Password(prompt string) (string, error) { return ` + runtimeName + `.Input(prompt, true) }
+func OpenComm(target string, m display.Message) (display.Comm, error) { return ` + runtimeName + `.OpenComm(target, m) }
+func RegisterComm(target string, open func(c display.Comm, m display.Message) error) { ` + runtimeName + `.RegisterComm(target, open) }
 func Must[T any](v T, err error) T { if err != nil { panic(err) }; return v }`
 
 // hosted are the functions that the prelude hands on to the kernel.Cell of the
@@ -64,6 +66,8 @@ func (s *Session) hosted() map[string]any {
 			}
 			return "", kernel.ErrNoInput
 		},
+		"OpenComm":     s.openComm,
+		"RegisterComm": s.registerComm,
 	}
 }
 

@@ -30,6 +30,10 @@ type run struct {
 	panicked chan *kernel.EvalError // of goroutines the cell's code started
 }
 
+func newRun(io *cellIO, file string) *run {
+	return &run{io: io, file: file, shown: new([]any), exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1)}
+}
+
 // errGoexit is what a cell ends with that called runtime.Goexit.
 var errGoexit = errors.New("runtime.Goexit was called")
 
@@ -66,8 +70,19 @@ func (s *Session) perform(ctx context.Context, r *run, f func() error) error {
 }
 
 // runCell runs the initialisers of the packages that are interpreted, then the
-// cell. Whatever escapes the interpreter's own recovery is caught here.
-func (s *Session) runCell(u *unit) (err error) {
+// cell.
+func (s *Session) runCell(u *unit) error {
+	return s.caught(func() error {
+		if err := u.interp.RunInit(); err != nil || u.folder {
+			return err
+		}
+		_, err := u.interp.RunFunc(u.fn)
+		return err
+	})
+}
+
+// caught calls f. Whatever escapes the interpreter's own recovery is caught here.
+func (s *Session) caught(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = crash{value: p}
@@ -81,14 +96,7 @@ func (s *Session) runCell(u *unit) (err error) {
 			err = c
 		}
 	}()
-	if err := u.interp.RunInit(); err != nil {
-		return err
-	}
-	if u.folder {
-		return nil
-	}
-	_, err = u.interp.RunFunc(u.fn)
-	return err
+	return f()
 }
 
 // crash is a panic value, or what the interpreter made of one, and where it
@@ -168,7 +176,11 @@ func (s *Session) failure(r *run, err error) error {
 		return stopped("")
 	}
 	frames, names := site.trace(stack)
-	return runtimeFailure(r.file, v, frames, names, "")
+	file := r.file
+	if file == "" && len(frames) > 0 { // not of a cell's own code, but called by a front end
+		file = frames[0].file
+	}
+	return runtimeFailure(file, v, frames, names, "")
 }
 
 // goroutinePanic words the panic of a goroutine; nil if it was only stopped.

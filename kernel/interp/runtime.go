@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gopherlens/gopherlens/kernel/display"
 	"github.com/goplus/ixgo"
 )
 
@@ -82,8 +83,10 @@ func registerRuntime() {
 			"Show":    reflect.ValueOf(func(...any) {}),
 			"Display": reflect.ValueOf(func(any) {}), "Page": reflect.ValueOf(func(any) {}), "ClearOutput": reflect.ValueOf(func(bool) {}),
 			"DisplayID": reflect.ValueOf(func(string, any) {}), "UpdateDisplay": reflect.ValueOf(func(string, any) {}),
-			"Input": reflect.ValueOf(func(string, bool) (string, error) { return "", nil }),
-			"Print": reflect.ValueOf(func(...any) {}), "Println": reflect.ValueOf(func(...any) {}),
+			"Input":        reflect.ValueOf(func(string, bool) (string, error) { return "", nil }),
+			"OpenComm":     reflect.ValueOf(func(string, display.Message) (display.Comm, error) { return nil, nil }),
+			"RegisterComm": reflect.ValueOf(func(string, func(display.Comm, display.Message) error) {}),
+			"Print":        reflect.ValueOf(func(...any) {}), "Println": reflect.ValueOf(func(...any) {}),
 			"Context": reflect.ValueOf(func() context.Context { return nil }),
 			"Check":   reflect.ValueOf(none), "Enter": reflect.ValueOf(none), "Nothing": reflect.ValueOf(none),
 		},

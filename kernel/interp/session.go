@@ -207,7 +207,7 @@ func (s *Session) ready(ctx context.Context, c *kernel.Cell) (*unit, *run, error
 	if u == nil {
 		return nil, nil, nil
 	}
-	r := &run{io: cio, shown: new([]any), exited: make(chan int, 1), panicked: make(chan *kernel.EvalError, 1), file: file}
+	r := newRun(cio, file)
 	if err := s.load(u, r); err != nil {
 		return nil, nil, &kernel.EvalError{Name: compileError, Message: err.Error()}
 	}

@@ -20,9 +20,12 @@ func init() {
 				"image":       "image",
 				"image/color": "color",
 			},
-			Interfaces: map[string]reflect.Type{},
+			Interfaces: map[string]reflect.Type{
+				"Comm": reflect.TypeOf((*q.Comm)(nil)).Elem(),
+			},
 			NamedTypes: map[string]reflect.Type{
-				"Data": reflect.TypeOf((*q.Data)(nil)).Elem(),
+				"Data":    reflect.TypeOf((*q.Data)(nil)).Elem(),
+				"Message": reflect.TypeOf((*q.Message)(nil)).Elem(),
 			},
 			AliasTypes: map[string]reflect.Type{
 				"HTMLer":         reflect.TypeOf((*q.HTMLer)(nil)).Elem(),
