@@ -18,6 +18,7 @@ require (
 	github.com/goplus/reflectx v1.7.8
 	github.com/klauspost/compress v1.20.3
 	github.com/mattn/go-runewidth v0.0.24
+	github.com/mattn/go-sixel v0.0.14
 	github.com/mmcloughlin/avo v0.6.0
 	github.com/nikolalohinski/gonja/v2 v2.4.1
 	github.com/visualfc/funcval v0.1.5
@@ -64,6 +65,7 @@ require (
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/sirupsen/logrus v1.9.3 // indirect
+	github.com/soniakeys/quant v1.0.0 // indirect
 	github.com/timandy/routine v1.1.6 // indirect
 	github.com/visualfc/gid v0.3.1 // indirect
 	github.com/visualfc/goembed v0.3.4 // indirect

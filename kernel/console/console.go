@@ -35,7 +35,9 @@ type console struct {
 	count   int    // of the next cell
 	pending string // text that the kernel wants to be the next cell
 	current atomic.Value
-	dir     string // of pictures
+	sixels  bool                                  // the terminal shows them
+	size    func() (width, height int, err error) // of the terminal, in characters; may be nil
+	dir     string                                // of pictures
 	shown   int
 }
 

@@ -5,7 +5,8 @@
 // reading while a cell is not finished, asks what cells ask, and interrupts the
 // running cell on Ctrl-C. Without one it reads cells from a pipe, so that
 // consoles can be scripted. Pictures go to the terminal where it says that it
-// shows them (kitty's protocol) and to a file that is named otherwise.
+// shows them (kitty's protocol by its name, sixels by its answer to the question
+// for its attributes) and to a file that is named otherwise.
 //
 // # Concurrency
 //

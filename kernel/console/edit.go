@@ -26,6 +26,7 @@ func (c *console) newLines(ctx context.Context) lines {
 		return &piped{bufio.NewReader(c.In), c.Out}
 	}
 	e := c.newEditor(ctx, c.In, c.Out)
+	c.size = func() (int, int, error) { return term.GetSize(int(out.Fd())) }
 	e.raw = func() (func(), error) {
 		if w, h, err := term.GetSize(int(out.Fd())); err == nil {
 			e.term.SetSize(w, h)
@@ -35,6 +36,12 @@ func (c *console) newLines(ctx context.Context) lines {
 			return nil, err
 		}
 		return func() { term.Restore(int(in.Fd()), state) }, nil
+	}
+	if name := c.Getenv("TERM"); !c.kitty() && name != "" && name != "dumb" {
+		if restore, err := e.raw(); err == nil {
+			c.sixels = e.in.knowsSixels(c.Out)
+			restore()
+		}
 	}
 	return e
 }
@@ -73,7 +80,7 @@ type editor struct {
 }
 
 func (c *console) newEditor(ctx context.Context, in io.Reader, out io.Writer) *editor {
-	e := &editor{c: c, ctx: ctx, in: &keys{r: in}, raw: func() (func(), error) { return func() {}, nil }}
+	e := &editor{c: c, ctx: ctx, in: newKeys(in), raw: func() (func(), error) { return func() {}, nil }}
 	e.fresh(out)
 	n := historyLines
 	if got, err := c.Client.History(ctx, wire.HistoryContent{HistAccessType: "tail", N: &n}); err == nil {
@@ -199,20 +206,6 @@ func common(a, b string) string {
 		}
 	}
 	return a
-}
-
-// keys notes Ctrl-C, which the terminal reports as the end of the input.
-type keys struct {
-	r         io.Reader
-	cancelled bool
-}
-
-func (k *keys) Read(p []byte) (int, error) {
-	n, err := k.r.Read(p)
-	if strings.ContainsRune(string(p[:n]), '\x03') {
-		k.cancelled = true
-	}
-	return n, err
 }
 
 // past is the history of lines, newest last.

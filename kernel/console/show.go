@@ -64,6 +64,9 @@ func (c *console) bundle(out io.Writer, head string, data wire.Bundle) {
 			kitty(out, picture)
 			return
 		}
+		if c.sixels && c.sixel(out, picture) == nil {
+			return
+		}
 		name, err := c.save(picture, ending)
 		if err != nil {
 			fmt.Fprintf(out, "[picture: %v]\n", err)

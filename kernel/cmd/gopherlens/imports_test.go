@@ -54,6 +54,7 @@ var homes = []struct {
 	{"gonum.org/v1/plot", []string{"plots", "kernel/interp"}, "pictures look alike because one package draws them (interp only lists its symbols)"},
 	{"github.com/go-zeromq/zmq4", []string{"kernel/wire"}, "its sockets are not safe with hostile peers; the transport that is lives there"},
 	{"github.com/mmcloughlin/avo", []string{"lensapi/kernels/internal/asm"}, "a generator is no part of the binary"},
+	{"github.com/mattn/go-sixel", []string{"kernel/console"}, "one package knows what terminals show"},
 	{"github.com/danielgtaylor/huma", []string{"lensapi/httpapi"}, "an endpoint is declared once, for requests, documents and tests"},
 	{"github.com/chromedp/", []string{"lensapi/httpapi/explorer"}, "it drives the browser of that package's test"},
 	{"github.com/goplus/", []string{"kernel/interp"}, "the engine can be replaced as long as one package knows it"},
