@@ -109,7 +109,7 @@ func TestBadModelFolders(t *testing.T) {
 		"dtype":                {map[string]func([]byte) []byte{"model.safetensors": swap(`"F32"`, `"I32"`)}, "I32"},
 		"unknown architecture": {map[string]func([]byte) []byte{"config.json": swap(`"gpt2"`, `"mamba"`)}, "mamba"},
 		"activation":           {map[string]func([]byte) []byte{"config.json": swap("gelu_new", "swish7")}, "swish7"},
-		"shape":                {map[string]func([]byte) []byte{"config.json": swap(`"n_embd": 96`, `"n_embd": 92`)}, "wte"},
+		"shape":                {map[string]func([]byte) []byte{"config.json": swap(`"n_embd": 96`, `"n_embd": 92`)}, "wpe.weight has shape [256 96], want [256 92]"},
 		"layers":               {map[string]func([]byte) []byte{"config.json": swap(`"n_layer": 6`, `"n_layer": 7`)}, "h.6."},
 	} {
 		_, err := lens.LoadWith(modelFolder(t, try.replace), lens.LoadOptions{CacheDir: t.TempDir()})
