@@ -3,6 +3,7 @@ package lens_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -37,6 +38,12 @@ func TestRoundedWeights(t *testing.T) {
 	js, err := json.Marshal(b)
 	if err != nil || !strings.Contains(string(js), label) || !strings.Contains(b.String(), label) {
 		t.Errorf("the grid does not say what it is: %v", err)
+	}
+	for name, write := range map[string]func(io.Writer) error{"page": b.HTML, "CSV": b.CSV, "Parquet": b.Parquet} {
+		var out strings.Builder
+		if err := write(&out); err != nil || !strings.Contains(out.String(), label) {
+			t.Errorf("the %s does not say what it is: %v", name, err)
+		}
 	}
 	x, y := a.Cells[len(a.Cells)-1][4].Top[0], b.Cells[len(b.Cells)-1][4].Top[0]
 	if d := math.Abs(x.Logprob - y.Logprob); x.ID != y.ID || d == 0 || d > 0.1 {

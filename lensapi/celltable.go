@@ -66,13 +66,14 @@ func (g *Grid) columns() (columns []column, lines int) {
 }
 
 // CSV writes the grid as a table, a line for each cell: row, position, the input token, the first candidate, the actual next token with its log-probability and
-// rank, and each statistic that the grid has. Numbers are in full precision; what a cell lacks is empty. Texts that spreadsheets would take for a formula are
+// rank, each statistic that the grid has, and the model with what is approximate about it. Numbers are in full precision; what a cell lacks is empty. Texts that spreadsheets would take for a formula are
 // left as they are: read the ids.
 func (g *Grid) CSV(w io.Writer) error { return wrap(Unavailable, g.csv(w), "writing the grid") }
 
 func (g *Grid) csv(w io.Writer) error {
 	c := csv.NewWriter(w)
 	columns, lines := g.columns()
+	columns = append(columns, column{name: "model", at: func(int) any { return g.Model }}) // a table has no other place for it
 	line := make([]string, len(columns))
 	for j, col := range columns {
 		line[j] = col.name
@@ -99,7 +100,7 @@ func (g *Grid) csv(w io.Writer) error {
 	return c.Error()
 }
 
-// Parquet writes the table that CSV writes, typed: texts in UTF-8, ids, positions and ranks as INT64, the rest as DOUBLE; what a cell lacks is null. The file's
+// Parquet writes the table that CSV writes without its last column, typed: texts in UTF-8, ids, positions and ranks as INT64, the rest as DOUBLE; what a cell lacks is null. The file's
 // metadata say the model, its digest, the variant and what else the caption says.
 func (g *Grid) Parquet(w io.Writer) error {
 	columns, lines := g.columns()

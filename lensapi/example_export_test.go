@@ -28,7 +28,7 @@ func ExampleGrid_CSV() {
 	}
 	head, _, _ := strings.Cut(b.String(), "\n")
 	fmt.Println(head)
-	// Output: row,position,id,token,top_id,top_token,top_logprob,next_id,next_logprob,next_rank,probability,logit,rank,entropy,kl,log_partition,cross_entropy,answer_probability
+	// Output: row,position,id,token,top_id,top_token,top_logprob,next_id,next_logprob,next_rank,probability,logit,rank,entropy,kl,log_partition,cross_entropy,answer_probability,model
 }
 
 func ExampleGrid_Parquet() {
@@ -83,6 +83,7 @@ func ExampleGrid_NPZ() {
 	// log_partition.npy
 	// cross_entropy.npy
 	// answer_probability.npy
+	// model.npy
 }
 
 // zarr.open reads it, and in a browser zarrita does.

@@ -111,26 +111,38 @@ func (g *Grid) arrays() []array {
 }
 
 // NPZ writes the grid as NumPy arrays: ids [positions], first (its first position), top_id, top_logit and top_logprob [rows, positions, candidates], and each
-// statistic that the grid has, [rows, positions] in float64, under the statistic's name.
+// statistic that the grid has, [rows, positions] in float64, under the statistic's name. model is a text: its name, with what is approximate about it.
 func (g *Grid) NPZ(w io.Writer) error { return wrap(Unavailable, g.npz(w), "writing the grid") }
 
 func (g *Grid) npz(w io.Writer) error {
 	z := zip.NewWriter(w)
-	for _, a := range g.arrays() {
-		f, err := z.CreateHeader(&zip.FileHeader{Name: a.name + ".npy", Method: zip.Deflate}) // no time of day: equal grids, equal bytes
+	write := func(name, dtype string, shape []int, data []byte) error {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Deflate}) // no time of day: equal grids, equal bytes
 		if err != nil {
 			return err
 		}
+		if _, err := io.WriteString(f, npyHeader(dtype, shape...)); err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		return err
+	}
+	for _, a := range g.arrays() {
 		dtype := "<f8"
 		if a.whole {
 			dtype = "<i8"
 		}
-		if _, err := io.WriteString(f, npyHeader(dtype, a.shape...)); err != nil {
+		if err := write(a.name, dtype, a.shape, a.data); err != nil {
 			return err
 		}
-		if _, err := f.Write(a.data); err != nil {
-			return err
-		}
+	}
+	name := []rune(g.Model)
+	var text []byte // UTF-32, as NumPy has it
+	for _, r := range name {
+		text = binary.LittleEndian.AppendUint32(text, uint32(r))
+	}
+	if err := write("model", fmt.Sprintf("<U%d", len(name)), nil, text); err != nil {
+		return err
 	}
 	return z.Close()
 }

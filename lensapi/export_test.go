@@ -51,13 +51,16 @@ func TestGridNPZ(t *testing.T) {
 	out := numpyReader(t, `
 import numpy as np, json, sys
 z = np.load(sys.argv[1])
-print(json.dumps({k: (z[k] if z[k].dtype.kind == "i" else np.where(np.isnan(z[k]), -1e9, z[k])).ravel().tolist() for k in z.files} | {"shapes": {k: z[k].shape for k in z.files}}))`, path)
+print(json.dumps({k: (z[k] if z[k].dtype.kind in "iU" else np.where(np.isnan(z[k]), -1e9, z[k])).ravel().tolist() for k in z.files} | {"shapes": {k: z[k].shape for k in z.files}}))`, path)
 	var read map[string]json.RawMessage
 	if err := json.Unmarshal(out, &read); err != nil {
 		t.Fatal(err)
 	}
 	var shapes map[string][]int
 	var ids, topID []int
+	if want := `["` + g.Model + `"]`; string(read["model"]) != want {
+		t.Errorf("model %s, want %s", read["model"], want)
+	}
 	if err := json.Unmarshal(read["shapes"], &shapes); err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,13 @@ type LoadOptions struct {
 	CacheDir string
 	// Weights rounds the model's matrices to f16, bf16 or int8, which saves memory and time. It is an approximation: the model's name, and so every output,
 	// says so, and nothing is shared with the exact model's cache. Default: as they are stored, exactly.
+	//
+	// How far the logits of F32 weights move, at most, in the embedded model and a tiny random one of every family:
+	//
+	//	      root mean square        largest    KL of a position    same first token of 204 positions (embedded)
+	//	f16   0.1 % of the deviation  0.012      2e-5 nats           all
+	//	bf16  0.8 %                   0.1        6e-4                98 %
+	//	int8  4 %                     0.6        0.012               96 %
 	Weights string
 }
 

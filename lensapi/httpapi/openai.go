@@ -98,7 +98,7 @@ func (StopTexts) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString, Nullable: true}, {Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}, MaxItems: &most}}}
 }
 
-// Completion is the answer in one piece, in OpenAI's form. ConversationID is ours: its tokens can be clicked.
+// Completion is the answer in one piece, in OpenAI's form. Ours are ConversationID, whose tokens can be clicked, and ModelName.
 type Completion struct {
 	ID                string   `json:"id"`
 	Object            string   `json:"object"`
@@ -108,6 +108,7 @@ type Completion struct {
 	Choices           []Choice `json:"choices"`
 	Usage             Usage    `json:"usage"`
 	ConversationID    string   `json:"conversation_id"`
+	ModelName         string   `json:"model_name" doc:"as numbers name it: with what is approximate about it"`
 }
 
 // Choice is the answer.
@@ -159,6 +160,7 @@ type chunk struct {
 	Choices           []chunkChoice `json:"choices"`
 	Usage             *Usage        `json:"usage,omitempty"`
 	ConversationID    string        `json:"conversation_id"`
+	ModelName         string        `json:"model_name"`
 }
 
 type chunkChoice struct {
@@ -258,7 +260,7 @@ func (c *completer) whole(ctx context.Context) (*Completion, error) {
 		return nil, err
 	}
 	return &Completion{"chatcmpl-" + c.ID(), "chat.completion", c.made, c.model.Name, c.m.Digest()[:12],
-		[]Choice{{0, CompletionAnswer{"assistant", r.Text}, lp, finish(r.Stop)}}, c.usage(r), c.ID()}, nil
+		[]Choice{{0, CompletionAnswer{"assistant", r.Text}, lp, finish(r.Stop)}}, c.usage(r), c.ID(), c.m.Name()}, nil
 }
 
 // logprobs are those of positions from to to-1; nil when they were not asked for.
@@ -296,7 +298,7 @@ func bytesOf(s string) []int {
 
 func (c *completer) stream(ctx context.Context, x *wire) error {
 	send := func(delta map[string]any, lp *ChoiceLogprobs, why *string) error {
-		return x.send("", chunk{"chatcmpl-" + c.ID(), "chat.completion.chunk", c.made, c.model.Name, c.m.Digest()[:12], []chunkChoice{{0, delta, lp, why}}, nil, c.ID()})
+		return x.send("", chunk{"chatcmpl-" + c.ID(), "chat.completion.chunk", c.made, c.model.Name, c.m.Digest()[:12], []chunkChoice{{0, delta, lp, why}}, nil, c.ID(), c.m.Name()})
 	}
 	if err := send(map[string]any{"role": "assistant", "content": ""}, nil, nil); err != nil {
 		return err
@@ -337,7 +339,7 @@ func (c *completer) stream(ctx context.Context, x *wire) error {
 	}
 	if o := c.req.StreamOptions; o != nil && o.IncludeUsage {
 		u := c.usage(r)
-		if err := x.send("", chunk{"chatcmpl-" + c.ID(), "chat.completion.chunk", c.made, c.model.Name, c.m.Digest()[:12], []chunkChoice{}, &u, c.ID()}); err != nil {
+		if err := x.send("", chunk{"chatcmpl-" + c.ID(), "chat.completion.chunk", c.made, c.model.Name, c.m.Digest()[:12], []chunkChoice{}, &u, c.ID(), c.m.Name()}); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ func TestCompletions(t *testing.T) {
 	r := serve(t, httpapi.Options{})
 	req := obj{"model": "teach", "temperature": 0, "logprobs": true, "top_logprobs": 2, "messages": []obj{{"role": "user", "content": question}}, "user": "somebody", "presence_penalty": nil}
 	c := into[httpapi.Completion](t, r.ask(t, "POST", "/v1/chat/completions", req))
-	if c.Object != "chat.completion" || len(c.Choices) != 1 || !strings.Contains(c.Choices[0].Message.Content, "Paris") || c.Choices[0].FinishReason != "stop" {
+	if c.Object != "chat.completion" || len(c.Choices) != 1 || c.ModelName != "teach" || !strings.Contains(c.Choices[0].Message.Content, "Paris") || c.Choices[0].FinishReason != "stop" {
 		t.Fatalf("%+v", c)
 	}
 	conv := into[httpapi.Conversation](t, r.ask(t, "GET", "/api/conversations/"+c.ConversationID, nil))
@@ -46,6 +46,9 @@ func TestCompletions(t *testing.T) {
 				t.Error("chunks after the end")
 			}
 			break
+		}
+		if !strings.Contains(string(data), `"model_name":"teach"`) {
+			t.Errorf("a chunk does not name the model: %s", data)
 		}
 		var k struct {
 			ConversationID string         `json:"conversation_id"`

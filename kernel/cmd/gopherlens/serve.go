@@ -20,7 +20,7 @@ import (
 type serveCmd struct {
 	Addr    string   `default:"127.0.0.1:8808" help:"Address to listen on; beyond loopback a token is demanded." placeholder:"HOST:PORT"`
 	Model   []string `default:"teach" help:"Models that can be asked for, the first by default: teach (embedded), or a folder in Hugging Face layout. May be given again." placeholder:"NAME|DIR" sep:"none"`
-	Weights string   `enum:"f16,bf16,int8," default:"" help:"Round the weights to f16, bf16 or int8: an approximation, which every answer says (default: as stored, exactly)." placeholder:"TYPE"`
+	Weights string   `enum:"f16,bf16,int8," default:"" help:"Round the weights to f16, bf16 or int8: an approximation, which every answer says (logits move by 0.1, 0.8 or 4 % of their deviation; default: as stored, exactly)." placeholder:"TYPE"`
 	Transl  []path   `name:"translators" help:"Translators of a tuned or jacobian lens of the first model. May be given again." placeholder:"FILE" sep:"none"`
 	Token   string   `help:"Demand this token (default: none on loopback, else one is made and printed)." placeholder:"TEXT" env:"GOPHERLENS_TOKEN"`
 	Host    []string `help:"Further name of this server that a request may ask for. May be given again." placeholder:"NAME" sep:"none"`
