@@ -99,8 +99,13 @@ type part struct {
 func (r *reduction) part() *part {
 	p := partPool.Get().(*part)
 	p.reduction, p.model = r, -1
-	clear(resize(&p.top, len(r.rows)))
-	clear(resize(&p.above, len(r.rows)))
+	// merge copies what is in them, so their memory serves again.
+	for i, hits := range resize(&p.top, len(r.rows)) {
+		p.top[i] = hits[:0]
+	}
+	for i, counts := range resize(&p.above, len(r.rows)) {
+		p.above[i] = counts[:0]
+	}
 	return p
 }
 
@@ -157,8 +162,8 @@ func (p *part) compare(row, tile int, z []float32) {
 		}
 		p.parts[row*p.tiles+tile].cross = crossMoment(p.mine[:len(z)], m, z)
 	}
-	if p.above[row] == nil {
-		p.above[row] = make([]int, len(p.asked[row/p.per]))
+	if len(p.above[row]) == 0 {
+		clear(resize(&p.above[row], len(p.asked[row/p.per])))
 	}
 	for i := range p.above[row] {
 		for _, word := range p.compareTo(z, p.rows[row].limit[i]) {
@@ -176,7 +181,7 @@ func (r *reduction) merge(p *part) {
 		for _, h := range p.top[i] {
 			row.top = insert(row.top, h, r.top)
 		}
-		if p.above[i] != nil && row.above == nil {
+		if len(row.above) == 0 {
 			row.above = make([]int, len(p.above[i]))
 		}
 		for j, n := range p.above[i] {
