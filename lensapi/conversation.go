@@ -250,7 +250,7 @@ func (c *Conversation) Residuals(ctx context.Context, from, to int) (*Residuals,
 	if err != nil {
 		return nil, wrap(Unavailable, err, "residuals of %s", kept.ID())
 	}
-	return &Residuals{Rows: c.m.Rows(), Positions: to - from, DModel: c.m.cfg.DModel, Data: data, Codec: storedAs(kept)}, nil
+	return &Residuals{Model: c.m.name, Rows: c.m.Rows(), Positions: to - from, DModel: c.m.cfg.DModel, Data: data, Codec: storedAs(kept)}, nil
 }
 
 // Find returns the last position whose token reads text, spaces around it aside.

@@ -129,7 +129,7 @@ for n in names:
 assert (array(rows + "/rows") == np.load(npy)).all()
 print(json.dumps([json.load(open(p + "/zarr.json"))["attributes"] for p in (grid, rows)]))`, dir, npz, rows, npy)
 	var attributes []map[string]any
-	if err := json.Unmarshal(out, &attributes); err != nil || attributes[0]["gopherlens.model_digest"] != g.ModelDigest || attributes[1]["codec"] != "float16" {
+	if err := json.Unmarshal(out, &attributes); err != nil || attributes[0]["gopherlens.model_digest"] != g.ModelDigest || attributes[1]["codec"] != "float16" || attributes[1]["model"] != g.Model {
 		t.Errorf("attributes %v, %v", attributes, err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Safetensors writes the rows as float32 tensors [positions, d_model] under TransformerLens's names: blocks.0.hook_resid_pre for embed,
-// blocks.{l}.hook_resid_post for l_post. The metadata say how the rows were stored.
+// blocks.{l}.hook_resid_post for l_post. The metadata say the model and how the rows were stored.
 func (r *Residuals) Safetensors(w io.Writer) error {
 	var ts []tensor
 	for i, row := range r.Rows {
@@ -25,7 +25,7 @@ func (r *Residuals) Safetensors(w io.Writer) error {
 	if codec == "" {
 		codec = "exact"
 	}
-	return wrap(Unavailable, writeSafetensors(w, ts, map[string]string{"gopherlens.codec": codec}), "writing residuals")
+	return wrap(Unavailable, writeSafetensors(w, ts, map[string]string{"gopherlens.model": r.Model, "gopherlens.codec": codec}), "writing residuals")
 }
 
 // siteOfRow is TransformerLens's name of a row.

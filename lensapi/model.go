@@ -269,6 +269,7 @@ func (s Status) String() string {
 
 // Residuals are residual-stream rows read back from the cache: Data is [Positions, rows, d_model].
 type Residuals struct {
+	Model     string // its name, with what is approximate about it
 	Codec     string // how they were rounded when they were stored; "" when they are exact
 	Rows      []string
 	Positions int

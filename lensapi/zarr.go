@@ -65,14 +65,14 @@ func writeZarr(dir string, attributes map[string]any, arrays []zarrArray) error 
 	return object("zarr.json", map[string]any{"node_type": "group", "attributes": attributes})
 }
 
-// Zarr writes the rows to a new folder as a zarr v3 group: rows [position, row, d_model] in float32. The group's attributes say the row names and how rows were stored.
+// Zarr writes the rows to a new folder as a zarr v3 group: rows [position, row, d_model] in float32. The group's attributes say the model, the row names and how rows were stored.
 func (r *Residuals) Zarr(dir string) error {
 	data := make([]byte, 0, 4*len(r.Data))
 	for _, v := range r.Data {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
 	}
 	a := zarrArray{"rows", "float32", []int{r.Positions, len(r.Rows), r.DModel}, []string{"position", "row", "d_model"}, data}
-	return wrap(Unavailable, writeZarr(dir, map[string]any{"rows": r.Rows, "codec": r.Codec}, []zarrArray{a}), "writing residuals")
+	return wrap(Unavailable, writeZarr(dir, map[string]any{"rows": r.Rows, "codec": r.Codec, "model": r.Model}, []zarrArray{a}), "writing residuals")
 }
 
 // Zarr writes the grid to a new folder as a zarr v3 group, with the arrays of NPZ. The group's attributes say the model, its digest, the variant, the names of rows
