@@ -9,7 +9,7 @@ import (
 )
 
 // FuzzRow: an encoded row is either refused or decodes; what it decodes to is encoded to values that stay the same,
-// unless the codec rounds them once more.
+// unless the codec rounds them: int8 always, and a vector of float32 that this time fits f16.
 func FuzzRow(f *testing.F) {
 	for i, l := range testLayouts {
 		f.Add([]byte(encodeRow(l, make([]float32, 3*l.DModel))), i)
@@ -27,10 +27,12 @@ func FuzzRow(f *testing.F) {
 			return
 		}
 		w := make([]float32, len(v))
-		encodeRow(l, v).decode(l, seqTo(l.Rows), w)
+		again := encodeRow(l, v)
+		again.decode(l, seqTo(l.Rows), w)
 		for i := range v {
+			rounded := dtype(row[i/l.DModel]) == dtypeF32 && dtype(again[i/l.DModel]) == dtypeF16
 			// A chunk of type f16 that holds infinities is never written by us; reading it must not invent numbers.
-			if math.Float32bits(v[i]) != math.Float32bits(w[i]) {
+			if !rounded && math.Float32bits(v[i]) != math.Float32bits(w[i]) {
 				t.Fatalf("value %d is %v, then %v", i, v[i], w[i])
 			}
 		}
