@@ -1,44 +1,37 @@
 #!/usr/bin/env bash
-# Fuzzes every target for some seconds: fuzz.sh [SECONDS each, default 10] [SECONDS in all, default 480] [PACKAGES, default ./...]
+# Fuzzes every target for some seconds: fuzz.sh [SECONDS each, default 10] [SECONDS in all, default 480] [REGEXP of targets, default all]
 # Targets that the total leaves no time for are named, not run.
 set -euo pipefail
-each=${1:-10} total=${2:-480} packages=${3:-./...}
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+each=${1:-10} total=${2:-480} only=${3:-}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 
-fuzz() { # package target
-  go test -run '^$' -fuzz "^$2\$" -fuzztime "${each}s" -fuzzminimizetime 10x "$1" >"$log" 2>&1 </dev/null
+# One binary per package, made once: `go test -fuzz` would link it again for each target.
+fuzz() { # folder target
+  (cd "$1" && "$tmp/fuzz.test" -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "${each}s" -test.fuzzminimizetime 10x -test.fuzzcachedir "$tmp/corpus/$1") >"$tmp/log" 2>&1 </dev/null
 }
 
-names=() count=0 failed=0 left=()
-while read -r first second _; do
-  case $first in
-    FAIL)
-      echo "FAIL  the targets of $second cannot be listed"
+count=0 failed=0 left=()
+for folder in $(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do
+  names=$(cat "$folder"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | { grep -E "$only" || true; })
+  [ -n "$names" ] || continue
+  go test -c -fuzz=. -o "$tmp/fuzz.test" "$folder"
+  for name in $names; do
+    if ((SECONDS + each > total)); then
+      left+=("$folder.$name")
+      continue
+    fi
+    count=$((count + 1))
+    # Go's fuzzer sometimes reports its own time limit as a failure (golang.org/issue/48591): without a failing input, once more.
+    if fuzz "$folder" "$name" || { grep -q 'context deadline exceeded' "$tmp/log" && ! grep -q 'Failing input' "$tmp/log" && fuzz "$folder" "$name"; }; then
+      echo "ok    $folder $name: $(grep -o 'execs: [0-9]*' "$tmp/log" | tail -1)"
+    else
       failed=1
-      names=()
-      ;;
-    Fuzz*) names+=("$first") ;;
-    ok)
-      for name in ${names[@]+"${names[@]}"}; do
-        if ((SECONDS + each > total)); then
-          left+=("$second.$name")
-          continue
-        fi
-        count=$((count + 1))
-        # Go's fuzzer sometimes reports its own time limit as a failure (golang.org/issue/48591): without a failing input, once more.
-        if fuzz "$second" "$name" || { grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input' "$log" && fuzz "$second" "$name"; }; then
-          echo "ok    $second $name: $(grep -o 'execs: [0-9]*' "$log" | tail -1)"
-        else
-          failed=1
-          echo "FAIL  $second $name"
-          cat "$log"
-        fi
-      done
-      names=()
-      ;;
-  esac
-done < <(go test -list '^Fuzz' "$packages" 2>&1)
+      echo "FAIL  $folder $name"
+      cat "$tmp/log"
+    fi
+  done
+done
 
 if ((count == 0)); then
   echo "no fuzz target was found"
