@@ -20,7 +20,6 @@ require (
 	github.com/mattn/go-runewidth v0.0.24
 	github.com/mattn/go-sixel v0.0.14
 	github.com/mmcloughlin/avo v0.6.0
-	github.com/nikolalohinski/gonja/v2 v2.4.1
 	github.com/visualfc/funcval v0.1.5
 	github.com/x448/float16 v0.8.4
 	github.com/yuin/goldmark v1.8.2
@@ -64,7 +63,6 @@ require (
 	github.com/leesper/go_rng v0.0.0-20190531154944-a612b043e353 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
-	github.com/sirupsen/logrus v1.9.3 // indirect
 	github.com/soniakeys/quant v1.0.0 // indirect
 	github.com/timandy/routine v1.1.6 // indirect
 	github.com/visualfc/gid v0.3.1 // indirect
@@ -72,6 +70,7 @@ require (
 	github.com/visualfc/xtype v0.3.2 // indirect
 	github.com/xtgo/set v1.0.0 // indirect
 	go.yaml.in/yaml/v4 v4.0.0 // indirect
+	golang.org/x/exp v0.0.0-20240719175910-8a7402abbf56 // indirect
 	golang.org/x/mod v0.32.0 // indirect
 	golang.org/x/xerrors v0.0.0-20200804184101-5ec99f83aff1 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect

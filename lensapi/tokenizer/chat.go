@@ -3,15 +3,8 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
-
-	gonjaconfig "github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/loaders"
-	"github.com/nikolalohinski/gonja/v2/parser"
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 // ErrNoChatTemplate is what RenderChat returns for a checkpoint without a chat template: a base model.
@@ -66,6 +59,8 @@ func (t *Tokenizer) RenderChat(msgs []Message, addGenerationPrompt bool) (string
 	}
 	return renderTemplate(t.template, map[string]any{
 		"messages":              list,
+		"tools":                 nil, // as transformers gives them: there, but None
+		"documents":             nil,
 		"add_generation_prompt": addGenerationPrompt,
 		"bos_token":             t.bosText,
 		"eos_token":             t.eosText,
@@ -74,16 +69,17 @@ func (t *Tokenizer) RenderChat(msgs []Message, addGenerationPrompt bool) (string
 	})
 }
 
-// rendering is the state of one rendering: what it may still spend, and the expressions that are evaluated lazily.
+// rendering is the state of one rendering: what it may still spend, and where it writes.
 type rendering struct {
 	until      time.Time
 	iterations int
 	spent      int
-	depth      int // nesting of tags while parsing
-	lazy       []expression
+	calls      int // of macros that have not ended
+	line       int // of the tag that runs
+	out        *strings.Builder
 }
 
-// fail ends the rendering from inside gonja; renderTemplate recovers it.
+// fail ends the rendering; renderTemplate recovers it.
 func fail(format string, args ...any) {
 	panic(&TemplateError{Message: fmt.Sprintf(format, args...)})
 }
@@ -106,41 +102,45 @@ func (g *rendering) spend(n int) {
 	}
 }
 
-// bounded is the output.
-type bounded struct {
-	g *rendering
-	b strings.Builder
+// spendProduct accounts for n copies of a value of size bytes.
+func (g *rendering) spendProduct(size, n int) {
+	if n > 0 && size > maxRendered/n {
+		fail("it makes a value of more than %d bytes", maxRendered)
+	}
+	g.spend(size * max(n, 0))
 }
 
-func (w *bounded) Write(p []byte) (int, error) {
-	w.g.tick()
-	if w.b.Len()+len(p) > maxRendered {
+func (g *rendering) write(s string) {
+	g.tick()
+	if g.out.Len()+len(s) > maxRendered {
 		fail("it writes more than %d bytes", maxRendered)
 	}
-	return w.b.Write(p)
+	g.out.WriteString(s)
 }
 
-// noLoader is all of the file system that a template sees: the empty template that gonja needs to make a renderer.
-type noLoader struct{}
-
-func (noLoader) Read(path string) (io.Reader, error) {
-	if path != "" {
-		return nil, errors.New("chat templates cannot read files")
-	}
-	return strings.NewReader(""), nil
+// capture is what f writes.
+func (g *rendering) capture(f func()) string {
+	before := g.out
+	g.out = new(strings.Builder)
+	f()
+	s := g.out.String()
+	g.out = before
+	g.spend(len(s))
+	return s
 }
-func (noLoader) Resolve(path string) (string, error)      { return path, nil }
-func (n noLoader) Inherit(string) (loaders.Loader, error) { return n, nil }
 
-// renderTemplate runs one template. Of gonja it uses the parser, the scopes and the walk over the tree: the lexer is ours
-// because gonja's keeps newlines and escapes wrongly and panics on its own goroutine, and every operation on values is
-// ours because gonja's differ from Python's and are not bounded.
+// renderTemplate runs one template. There are libraries for Jinja in Go, but a template comes with a model from anywhere,
+// and none of them bounds time, memory and recursion; nor has the widest (gonja) the grammar of published chat templates:
+// slices with a step, conditions in parentheses, selectattr.
 func renderTemplate(source string, data map[string]any) (out string, err error) {
-	g := &rendering{until: time.Now().Add(renderDeadline)}
+	g := &rendering{until: time.Now().Add(renderDeadline), out: new(strings.Builder)}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case *TemplateError:
+			if g.line > 0 && !r.Raised {
+				r.Message = fmt.Sprintf("line %d: %s", g.line, r.Message)
+			}
 			out, err = "", r
 		default:
 			out, err = "", &TemplateError{Message: "it cannot be rendered: " + oneLine(fmt.Errorf("%v", r)).Error()}
@@ -150,36 +150,8 @@ func renderTemplate(source string, data map[string]any) (out string, err error) 
 	if err != nil {
 		return "", &TemplateError{Message: oneLine(err).Error()}
 	}
-	cfg := gonjaconfig.New()
-	tags := g.tags()
-	root, err := parser.NewParser("", tokens.NewStream(toks), cfg, noLoader{}, tags).Parse()
-	if err != nil {
-		return "", &TemplateError{Message: "it is not supported: " + oneLine(err).Error()}
-	}
-	g.rewriteNodes(root.Nodes)
-
-	ctx := exec.EmptyContext()
-	for name, fn := range g.functions() {
-		ctx.Set(name, fn)
-	}
-	for name, v := range data {
-		ctx.Set(name, v)
-	}
-	env := &exec.Environment{
-		Filters:           exec.NewFilterSet(map[string]exec.FilterFunction{}),
-		Tests:             exec.NewTestSet(map[string]exec.TestFunction{}),
-		ControlStructures: tags,
-		Context:           ctx,
-	}
-	empty, err := exec.NewTemplate("", cfg, noLoader{}, env)
-	if err != nil {
-		return "", &TemplateError{Message: oneLine(err).Error()}
-	}
-	w := &bounded{g: g}
-	r := exec.NewRenderer(env, w, cfg, noLoader{}, empty)
-	r.RootNode = root
-	if err := r.Execute(); err != nil {
-		return "", &TemplateError{Message: oneLine(err).Error()}
-	}
-	return w.b.String(), nil
+	p := &templateParser{g: g, toks: toks}
+	run, _ := p.body()
+	run(&scope{vars: data})
+	return g.out.String(), nil
 }

@@ -6,22 +6,41 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
-// templateLexer cuts a template into gonja's tokens with Jinja's rules for whitespace as Hugging Face sets them:
+type tokenKind byte
+
+const (
+	tokenEnd       tokenKind = iota // of the template
+	tokenData                       // text between tags
+	tokenOutput                     // {{
+	tokenOutputEnd                  // }}
+	tokenBlock                      // {%
+	tokenBlockEnd                   // %}
+	tokenWord
+	tokenString
+	tokenNumber
+	tokenOp
+)
+
+type token struct {
+	kind tokenKind
+	val  string
+	line int
+}
+
+// templateLexer cuts a template into tokens with Jinja's rules for whitespace as Hugging Face sets them:
 // trim_blocks, lstrip_blocks, and no newline at the end of the template.
 type templateLexer struct {
 	src       string
 	at        int
 	line      int
-	out       []*tokens.Token
+	out       []token
 	lineStart bool // the text that follows begins a line
 	trim      bool // a "-" before the text that follows: strip its start
 }
 
-func lexTemplate(source string) ([]*tokens.Token, error) {
+func lexTemplate(source string) ([]token, error) {
 	if len(source) > maxTemplate {
 		return nil, fmt.Errorf("it has %d bytes; at most %d are allowed", len(source), maxTemplate)
 	}
@@ -35,12 +54,12 @@ func lexTemplate(source string) ([]*tokens.Token, error) {
 			return nil, fmt.Errorf("line %d: %w", l.line, err)
 		}
 	}
-	l.emit(tokens.EOF, "")
+	l.emit(tokenEnd, "")
 	return l.out, nil
 }
 
-func (l *templateLexer) emit(t tokens.Type, val string) {
-	l.out = append(l.out, &tokens.Token{Type: t, Val: val, Pos: l.at, Line: l.line, Col: 1})
+func (l *templateLexer) emit(kind tokenKind, val string) {
+	l.out = append(l.out, token{kind, val, l.line})
 }
 
 // advance moves on by n bytes, counting lines.
@@ -83,14 +102,14 @@ func (l *templateLexer) next() error {
 	case '#':
 		return l.comment()
 	case '{':
-		l.emit(tokens.VariableBegin, "{{")
-		return l.tag("}}", tokens.VariableEnd)
+		l.emit(tokenOutput, "{{")
+		return l.tag("}}", tokenOutputEnd)
 	}
 	if rest := strings.TrimLeft(l.src[l.at:], " \t\n"); strings.HasPrefix(rest, "raw") {
 		return errors.New("tag raw is not supported")
 	}
-	l.emit(tokens.BlockBegin, "{%")
-	return l.tag("%}", tokens.BlockEnd)
+	l.emit(tokenBlock, "{%")
+	return l.tag("%}", tokenBlockEnd)
 }
 
 // text emits the text before a tag: stripped as the tags on its two sides ask.
@@ -107,7 +126,7 @@ func (l *templateLexer) text(s string, stripEnd, stripLine bool) {
 		s = s[:i]
 	}
 	if s != "" {
-		l.emit(tokens.Data, s)
+		l.emit(tokenData, s)
 	}
 	l.trim, l.lineStart = false, false
 }
@@ -133,7 +152,7 @@ func (l *templateLexer) comment() error {
 }
 
 // tag reads the tokens of a tag up to its end.
-func (l *templateLexer) tag(end string, endType tokens.Type) error {
+func (l *templateLexer) tag(end string, endType tokenKind) error {
 	var brackets []byte
 	for n := 0; ; n++ {
 		l.advance(len(l.src[l.at:]) - len(strings.TrimLeft(l.src[l.at:], " \t\n")))
@@ -174,19 +193,11 @@ func (l *templateLexer) tag(end string, endType tokens.Type) error {
 	}
 }
 
-var operators = []struct {
-	text string
-	typ  tokens.Type
-}{
-	{"==", tokens.Equals}, {"!=", tokens.Ne}, {"<=", tokens.LowerThanOrEqual}, {">=", tokens.GreaterThanOrEqual},
-	{"//", tokens.FloorDivision}, {"+", tokens.Addition}, {"-", tokens.Subtraction}, {"~", tokens.Tilde},
-	{"%", tokens.Modulo}, {"<", tokens.LowerThan}, {">", tokens.GreaterThan}, {"=", tokens.Assign},
-	{"(", tokens.LeftParenthesis}, {")", tokens.RightParenthesis}, {"[", tokens.LeftBracket}, {"]", tokens.RightBracket},
-	{"{", tokens.LeftBrace}, {"}", tokens.RightBrace}, {",", tokens.Comma}, {":", tokens.Colon}, {".", tokens.Dot},
-	{"|", tokens.Pipe},
+// operators, the longer ones first.
+var operators = []string{
+	"==", "!=", "<=", ">=", "//", "**", "+", "-", "~", "*", "/", "%", "<", ">", "=",
+	"(", ")", "[", "]", "{", "}", ",", ":", ".", "|",
 }
-
-var keywords = map[string]tokens.Type{"in": tokens.In, "is": tokens.Is, "and": tokens.And, "or": tokens.Or, "not": tokens.Not}
 
 func (l *templateLexer) token(rest string) error {
 	r, _ := utf8.DecodeRuneInString(rest)
@@ -195,12 +206,10 @@ func (l *templateLexer) token(rest string) error {
 		return l.str(rest)
 	case r >= '0' && r <= '9':
 		n := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-		typ := tokens.Integer
 		if frac := rest[n:]; len(frac) > 1 && frac[0] == '.' && frac[1] >= '0' && frac[1] <= '9' {
 			n += len(frac) - len(strings.TrimLeft(frac[1:], "0123456789"))
-			typ = tokens.Float
 		}
-		l.emit(typ, rest[:n])
+		l.emit(tokenNumber, rest[:n])
 		l.advance(n)
 		return nil
 	case r == '_' || unicode.IsLetter(r):
@@ -208,36 +217,30 @@ func (l *templateLexer) token(rest string) error {
 		if n < 0 {
 			n = len(rest)
 		}
-		typ, ok := keywords[rest[:n]]
-		if !ok {
-			typ = tokens.Name
-		}
-		name := rest[:n]
-		if name == "none" {
-			name = "None" // gonja knows only Python's spelling
-		}
-		l.emit(typ, name)
+		l.emit(tokenWord, rest[:n])
 		l.advance(n)
 		return nil
 	}
 	for _, op := range operators {
-		if strings.HasPrefix(rest, op.text) {
-			l.emit(op.typ, op.text)
-			l.advance(len(op.text))
+		if strings.HasPrefix(rest, op) {
+			l.emit(tokenOp, op)
+			l.advance(len(op))
 			return nil
 		}
 	}
 	return fmt.Errorf("%q is not supported in a tag", r)
 }
 
-// str reads a string literal. Its value is written as gonja's parser reads it: with every backslash doubled.
+func isFloat(number string) bool { return strings.Contains(number, ".") }
+
+// str reads a string literal.
 func (l *templateLexer) str(rest string) error {
 	var b strings.Builder
 	for i := 1; i < len(rest); i++ {
 		c := rest[i]
 		switch {
 		case c == rest[0]:
-			l.emit(tokens.String, strings.ReplaceAll(b.String(), `\`, `\\`))
+			l.emit(tokenString, b.String())
 			l.advance(i + 1)
 			return nil
 		case c != '\\':

@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -50,14 +49,16 @@ func (g *rendering) method(name string, v any, a []any, kw map[string]any) any {
 		case "values", "items":
 			out := make([]any, len(v.keys))
 			for i, k := range v.keys {
-				if out[i] = v.m[k]; name == "items" {
-					out[i] = []any{k, v.m[k]}
+				if out[i], _ = v.get(k); name == "items" {
+					out[i] = []any{k, out[i]}
 				}
 			}
 			return out
 		case "get":
-			k, _ := stringArg("get", a, 0, "")
-			if x, ok := v.m[k]; ok || len(a) < 2 {
+			if len(a) == 0 {
+				fail("get needs a key")
+			}
+			if x, ok := v.get(a[0]); ok || len(a) < 2 {
 				return x
 			}
 			return a[1]
@@ -82,7 +83,7 @@ func (g *rendering) stringMethod(name, s string, a []any) any {
 	case "lower":
 		return strings.ToLower(s)
 	case "title":
-		return title(s)
+		return title(s, func(r rune) bool { return !unicode.IsLetter(r) })
 	case "capitalize":
 		return capitalize(s)
 	case "startswith", "endswith":
@@ -97,6 +98,18 @@ func (g *rendering) stringMethod(name, s string, a []any) any {
 		return g.replace(s, a)
 	case "split":
 		return g.split(s, a)
+	case "splitlines":
+		g.spend(16 * (strings.Count(s, "\n") + 1))
+		var out []any
+		for line := range strings.Lines(s) {
+			out = append(out, strings.TrimRight(line, "\r\n"))
+		}
+		return out
+	case "count":
+		p, _ := stringArg(name, a, 0, "")
+		return strings.Count(s, p)
+	case "isdigit":
+		return s != "" && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsDigit(r) }) < 0
 	case "find":
 		p, _ := stringArg(name, a, 0, "")
 		i := strings.Index(s, p)
@@ -109,7 +122,7 @@ func (g *rendering) stringMethod(name, s string, a []any) any {
 			return g.join(g.items(a[0]), s)
 		}
 	}
-	fail("the method %s of a string is not supported here; supported: strip, lstrip, rstrip, upper, lower, title, capitalize, startswith, endswith, removeprefix, removesuffix, replace, split, find, join", quote(name))
+	fail("the method %s of a string is not supported here; supported: strip, lstrip, rstrip, upper, lower, title, capitalize, startswith, endswith, removeprefix, removesuffix, replace, split, splitlines, count, isdigit, find, join", quote(name))
 	return nil
 }
 
@@ -203,168 +216,6 @@ func (g *rendering) join(list []any, sep string) string {
 	return strings.Join(parts, sep)
 }
 
-const supportedFilters = "trim, upper, lower, title, capitalize, length, count, first, last, reverse, list, join, replace, default, d, string, int, safe, items, tojson"
-
-// filter applies v | name(a...).
-func (g *rendering) filter(name string, v any, a []any, kw map[string]any) any {
-	for k := range kw {
-		if !(name == "default" || name == "d") || k != "boolean" {
-			fail("the argument %s of the filter %s is not supported", quote(k), quote(name))
-		}
-	}
-	switch name {
-	case "default", "d":
-		def := any("")
-		if len(a) > 0 {
-			def = a[0]
-		}
-		if v == nil || (truth(kw["boolean"]) || len(a) > 1 && truth(a[1])) && !truth(v) {
-			return def
-		}
-		return v
-	case "trim":
-		return strip(str(v), a, name, true, true)
-	case "upper", "lower", "title", "capitalize":
-		return g.stringMethod(name, str(v), nil)
-	case "replace":
-		return g.replace(str(v), a)
-	case "string":
-		return str(v)
-	case "safe":
-		return v
-	case "join":
-		sep, _ := stringArg(name, a, 0, "")
-		return g.join(g.items(v), sep)
-	case "int":
-		return toInt(v)
-	case "length", "count":
-		switch x := v.(type) {
-		case string:
-			return utf8.RuneCountInString(x)
-		case []any:
-			return len(x)
-		case *dict:
-			return len(x.keys)
-		}
-		fail("%s has no length", kind(v))
-	case "list":
-		return g.items(v)
-	case "items":
-		return g.method("items", v, nil, nil)
-	case "first", "last":
-		at := 0
-		if name == "last" {
-			at = -1
-		}
-		return g.item(g.items(v), at)
-	case "reverse":
-		in := g.items(v)
-		g.spend(16 * len(in))
-		out := make([]any, len(in))
-		for i, x := range in {
-			out[len(in)-1-i] = x
-		}
-		return out
-	case "tojson":
-		if len(a) > 0 {
-			fail("arguments of tojson are not supported")
-		}
-		var b strings.Builder
-		g.toJSON(&b, v, 0)
-		return b.String()
-	}
-	fail("the filter %s is not supported; supported: %s", quote(name), supportedFilters)
-	return nil
-}
-
-func toInt(v any) int {
-	switch x := v.(type) {
-	case int:
-		return x
-	case float64:
-		return int(x)
-	case bool:
-		if x {
-			return 1
-		}
-	case string:
-		if i, err := strconv.Atoi(strings.TrimSpace(x)); err == nil {
-			return i
-		}
-	}
-	return 0
-}
-
-// toJSON writes v as Python's json.dumps(ensure_ascii=False) does, which is what Hugging Face makes of tojson.
-func (g *rendering) toJSON(b *strings.Builder, v any, depth int) {
-	g.spend(512)
-	if depth > maxNesting || b.Len() > maxRendered {
-		fail("tojson of a value that is too deep or too long")
-	}
-	switch x := v.(type) {
-	case nil:
-		b.WriteString("null")
-	case bool:
-		b.WriteString(strconv.FormatBool(x))
-	case int, float64:
-		b.WriteString(str(x))
-	case string:
-		g.spend(len(x))
-		jsonString(b, x)
-	case []any:
-		b.WriteByte('[')
-		for i, e := range x {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			g.toJSON(b, e, depth+1)
-		}
-		b.WriteByte(']')
-	case *dict:
-		b.WriteByte('{')
-		for i, k := range x.keys {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			jsonString(b, k)
-			b.WriteString(": ")
-			g.toJSON(b, x.m[k], depth+1)
-		}
-		b.WriteByte('}')
-	default:
-		fail("%s has no JSON form", kind(v))
-	}
-}
-
-func jsonString(b *strings.Builder, s string) {
-	const hex = "0123456789abcdef"
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r == '\b':
-			b.WriteString(`\b`)
-		case r == '\f':
-			b.WriteString(`\f`)
-		case r < 0x20:
-			b.WriteString(`\u00`)
-			b.WriteByte(hex[r>>4])
-			b.WriteByte(hex[r&15])
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-}
-
 // cut bounds a message.
 func cut(s string) string {
 	if len(s) > 400 {
@@ -373,7 +224,8 @@ func cut(s string) string {
 	return s
 }
 
-func title(s string) string {
+// title makes the first letter of each word upper case and the others lower; between says what is between words.
+func title(s string, between func(rune) bool) string {
 	var b strings.Builder
 	start := true
 	for _, r := range s {
@@ -382,7 +234,7 @@ func title(s string) string {
 		} else {
 			r = unicode.ToLower(r)
 		}
-		start = !unicode.IsLetter(r)
+		start = between(r)
 		b.WriteRune(r)
 	}
 	return b.String()

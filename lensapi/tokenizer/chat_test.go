@@ -206,6 +206,9 @@ func TestTemplateSemantics(t *testing.T) {
 		{"{% generation %}x{% endgeneration %}", "x"},
 		{"{{ messages[0].role is string }}{{ messages is mapping }}{{ none is none }}{{ 3 is odd }}{{ x is not defined }}", "TrueFalseTrueTrueTrue"},
 		{"100% {sure} }} %}", "100% {sure} }} %}"},
+		{"{{ none }}|{{ nothing }}|{{ none is defined }}", "None||True"},
+		{"{{ strftime_now('%Y-%m-%d') | length }}{{ strftime_now is defined }}", "10False"},
+		{"{{ tools is none }}{{ documents is none }}", "TrueTrue"},
 		{"{{ bos_token }}{{ eos_token }}", "<s></s>"},
 	} {
 		got, err := withTemplate(t, c.template).RenderChat(twoTurns, false)
@@ -222,24 +225,31 @@ func TestTemplateErrors(t *testing.T) {
 		{"{% include '/etc/passwd' %}", "include"},
 		{"{% import 'x' as y %}", "import"},
 		{"{% extends '/etc/passwd' %}", "extends"},
-		{"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "macro"},
+		{"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "macros nest deeper"},
+		{"{% macro f(x) %}{{ x }}{{ f(x) if x != f(x) }}{% endmacro %}{{ f('a') }}", "chat template"},
 		{"{% block a %}{% endblock %}", "block"},
 		{"{% raw %}{{ x }}{% endraw %}", "raw"},
 		{"{{ x", "not closed"},
-		{"{% if true %}", "EOF"},
+		{"{% if true %}", "endif"},
 		{"{% if true %}{% else %}{% else %}{% endif %}", "else"},
 		{"{{ 'abc }}", "not closed"},
 		{"{# x", "comment"},
 		{"{{ ) }}", "unexpected"},
 		{"{{ (] }}", "unexpected"},
-		{"{{ 1 * 2 }}", "not supported"},
-		{"{{ 2 ** 99999 }}", "not supported"},
+		{"{{ 1 +\n\n * 2 }}", `line 3: unexpected "*"`},
+		{"a\n{{ 2 ** 99999 }}", "line 2: an integer beyond"},
+		{"{{ 999999999999999999999 }}", "too large"},
 		{"{{ x.y }}", "undefined"},
 		{"{{ lipsum(n=1000) }}", "supported: namespace"},
 		{"{{ 'a'.format(1) }}", "supported: strip"},
-		{"{{ 'a' | urlize }}", "supported: trim"},
-		{"{{ 'a' is callable }}", "supported: defined"},
+		{"{{ 'a' | urlize }}", "supported: abs"},
+		{"{{ 'a' is filter }}", "supported: defined"},
+		{"{% call f() %}{% endcall %}", "supported: if"},
+		{"{% break %}", "loop"},
+		{"{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}", "does not take"},
+		{"{% set a, b = [1] %}", "2 variables"},
 		{"{{ messages }}", "tojson"},
+		{"{{ messages[9].role }}", `"item 9" is undefined`},
 		{"{{ 'a' + 1 }}", "not supported"},
 		{"{{ 1 % 0 }}", "zero"},
 		{"{% set messages.x = 1 %}", "namespace"},
@@ -255,8 +265,13 @@ func TestTemplateErrors(t *testing.T) {
 		{"{% set n = namespace(s=[1]) %}{% for i in range(60) %}{% set n.s = n.s + n.s %}{% endfor %}", "bytes"},
 		{"{% set n = namespace(s=[1]) %}{% for i in range(39) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s | tojson }}", "chat template"},
 		{"{% set n = namespace(s=[1]) %}{% for i in range(99) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s == n.s }}", "comparison"},
+		{"{% set n = namespace(s=[1]) %}{% for i in range(38) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s == n.s }}", "loops turn"},
+
 		{"{% set n = namespace() %}{% set n.n = n %}{{ n | tojson }}", "JSON"},
-		{"{% set s = 'x' * 1000000000 %}", "not supported"},
+		{"{% set s = 'x' * 1000000000 %}", "bytes"},
+		{"{% set s = [1] * 1000000000 %}", "bytes"},
+		{"{{ 'x' | indent(1000000000) }}", "width"},
+		{"{{ none | length }}", "no length"},
 		{"{% for i in range(2000) %}{{ '" + strings.Repeat("x", 50000) + "' }}{% endfor %}", "writes more"},
 	} {
 		short := c.template
@@ -321,7 +336,7 @@ func TestTemplateSources(t *testing.T) {
 }
 
 func FuzzTemplate(f *testing.F) {
-	for _, s := range []string{chatML, qwen2, qwen25, llama2, llama3, llama32, zephyr, "{{ a.b[1:2]|trim }}", "{% for a, b in c %}{% else %}{% endfor %}", "{{ x is", "{% set a.b = [1, {'c': (2,)}] %}", "{{ not - 1 in }}", "{{- -}}"} {
+	for _, s := range []string{chatML, qwen2, qwen25, llama2, llama3, llama32, zephyr, "{{ a.b[1:2]|trim }}", "{% for a, b in c %}{% else %}{% endfor %}", "{{ x is", "{% set a.b = [1, {'c': (2,)}] %}", "{{ not - 1 in }}", "{{- -}}", "{% macro f(a, b=1) %}{{ f(a[::-1]) }}{% endmacro %}{{ f(messages) }}", "{% set x %}{% for m in messages|selectattr('role', 'eq', 'user')|map(attribute='a') %}{% break %}{% endfor %}{% endset %}", "{{ {1: 2 ** 3, 'a': [1] * 2}|dictsort|tojson(indent=2) }}"} {
 		f.Add(s)
 	}
 	raw, err := os.ReadFile(filepath.Join("testdata", "gpt2", "tokenizer.json"))

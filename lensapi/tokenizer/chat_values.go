@@ -1,59 +1,70 @@
 package tokenizer
 
 import (
-	"reflect"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/nikolalohinski/gonja/v2/exec"
 )
 
-// Values of a template are nil (None and undefined), bool, int, float64, string, []any, *dict and *namespace. Operations
-// on them are Python's, and every one that makes a longer value pays for it first.
+// Values of a template are nil (None), undefined, bool, int, float64, string, []any (lists and tuples), *dict, *namespace
+// and *macro. Operations on them are Python's, and every one that makes a longer value pays for it first.
 
-// dict keeps the order of its keys, as Python's does.
+// undefined is the value of a name or item that is not there: false, empty, and printed as nothing.
+type undefined struct{ name string }
+
+// dict keeps the order of its keys, as Python's does. A key is a string, number, bool or nil.
 type dict struct {
-	keys []string
-	m    map[string]any
+	keys []any
+	m    map[any]any
 }
 
 // newDict makes a dict of alternating keys and values.
 func newDict(kv ...any) *dict {
-	d := &dict{m: make(map[string]any, len(kv)/2)}
+	d := &dict{m: make(map[any]any, len(kv)/2)}
 	for i := 0; i+1 < len(kv); i += 2 {
-		d.set(kv[i].(string), kv[i+1])
+		d.set(kv[i], kv[i+1])
 	}
 	return d
 }
 
-func (d *dict) set(k string, v any) {
-	if _, ok := d.m[k]; !ok {
+// hashKey is k as it counts in a dict: 1, 1.0 and True are one key.
+func hashKey(k any) (any, bool) {
+	switch k := k.(type) {
+	case nil, string:
+		return k, true
+	}
+	f, _, ok := asNumber(k)
+	return f, ok
+}
+
+func (d *dict) set(k, v any) {
+	h, ok := hashKey(k)
+	if !ok {
+		fail("a key of a dict is %s; strings and numbers are supported", kind(k))
+	}
+	if _, ok := d.m[h]; !ok {
 		d.keys = append(d.keys, k)
 	}
-	d.m[k] = v
+	d.m[h] = v
+}
+
+func (d *dict) get(k any) (any, bool) {
+	h, ok := hashKey(k)
+	v, has := d.m[h]
+	return v, ok && has
 }
 
 // namespace is what namespace(...) returns: the only value whose attributes can be set.
 type namespace struct{ dict }
 
-// value takes a Go value out of gonja's.
-func value(v *exec.Value) any {
-	switch x := v.Interface().(type) {
-	case nil, bool, int, float64, string, []any, *dict, *namespace:
-		return x
-	case *exec.Value:
-		return value(x)
-	default:
-		fail("a value of the type %T is not supported", x)
-		return nil
-	}
-}
-
 // kind names the type of a value for a message.
 func kind(v any) string {
 	switch v.(type) {
 	case nil:
-		return "undefined or None"
+		return "None"
+	case undefined:
+		return "an undefined value"
 	case bool:
 		return "a bool"
 	case int, float64:
@@ -62,13 +73,15 @@ func kind(v any) string {
 		return "a string"
 	case []any:
 		return "a list"
+	case *macro:
+		return "a macro"
 	}
 	return "a dict"
 }
 
 func truth(v any) bool {
 	switch v := v.(type) {
-	case nil:
+	case nil, undefined:
 		return false
 	case bool:
 		return v
@@ -89,8 +102,10 @@ func truth(v any) bool {
 // str is what is printed; undefined prints nothing. Lists and dicts have a form in Python that no template should rely on.
 func str(v any) string {
 	switch v := v.(type) {
-	case nil:
+	case undefined:
 		return ""
+	case nil:
+		return "None"
 	case string:
 		return v
 	case bool:
@@ -101,14 +116,27 @@ func str(v any) string {
 	case int:
 		return strconv.Itoa(v)
 	case float64:
-		s := strconv.FormatFloat(v, 'g', -1, 64)
-		if !strings.ContainsAny(s, ".eIN") {
-			s += ".0"
-		}
-		return s
+		return floatText(v)
 	}
 	fail("%s cannot be printed; the filter tojson can", kind(v))
 	return ""
+}
+
+// floatText is repr(v) of Python.
+func floatText(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "nan"
+	case math.IsInf(v, 0):
+		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(v, 'f', -1, 64), "+"))
+	case v != 0 && (math.Abs(v) < 1e-4 || math.Abs(v) >= 1e16):
+		return strconv.FormatFloat(v, 'e', -1, 64)
+	}
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }
 
 // items is what a loop goes over.
@@ -124,133 +152,109 @@ func (g *rendering) items(v any) []any {
 		}
 		return out
 	case *dict:
-		out := make([]any, len(v.keys))
-		for i, k := range v.keys {
-			out[i] = k
-		}
-		return out
+		return slices.Clone(v.keys)
+	case undefined:
+		return nil
 	}
 	fail("%s cannot be looped over", kind(v))
 	return nil
 }
 
-// functions are the calls that fix writes into the tree.
-func (g *rendering) functions() map[string]any {
-	type args = *exec.VarArgs
-	wrap := func(f func(a []any, kw map[string]any) any) func(args) *exec.Value {
-		return func(va args) *exec.Value {
-			g.tick()
-			a := make([]any, len(va.Args))
-			for i, v := range va.Args {
-				a[i] = value(v)
-			}
-			kw := make(map[string]any, len(va.KwArgs))
-			for k, v := range va.KwArgs {
-				kw[k] = value(v)
-			}
-			return exec.AsValue(f(a, kw))
-		}
-	}
-	lazy := func(stop bool) func(*exec.Evaluator, args) *exec.Value {
-		return func(e *exec.Evaluator, va args) *exec.Value {
-			g.tick()
-			if truth(value(va.Args[0])) == stop {
-				return va.Args[0]
-			}
-			return e.Eval(g.lazy[va.Args[1].Integer()])
-		}
-	}
-	return map[string]any{
-		"$and":  lazy(false),
-		"$or":   lazy(true),
-		"$str":  wrap(func(a []any, _ map[string]any) any { return str(a[0]) }),
-		"$bool": wrap(func(a []any, _ map[string]any) any { return truth(a[0]) }),
-		"$not":  wrap(func(a []any, _ map[string]any) any { return !truth(a[0]) }),
-		"$list": wrap(func(a []any, _ map[string]any) any { return a }),
-		"$dict": wrap(func(a []any, _ map[string]any) any {
-			for i := 0; i < len(a); i += 2 {
-				if _, ok := a[i].(string); !ok {
-					fail("a key of a dict is %s; only strings are supported", kind(a[i]))
-				}
-			}
-			return newDict(a...)
-		}),
-		"$op":     wrap(func(a []any, _ map[string]any) any { return g.operate(a[0].(string), a[1], a[2]) }),
-		"$item":   wrap(func(a []any, _ map[string]any) any { return g.item(a[0], a[1]) }),
-		"$attr":   wrap(func(a []any, _ map[string]any) any { return g.item(a[0], a[1]) }),
-		"$slice":  wrap(func(a []any, _ map[string]any) any { return g.slice(a[0], a[1], a[2]) }),
-		"$call":   wrap(func(a []any, kw map[string]any) any { return g.function(a[0].(string), a[2:], kw) }),
-		"$method": wrap(func(a []any, kw map[string]any) any { return g.method(a[0].(string), a[1], a[2:], kw) }),
-		"$filter": wrap(func(a []any, kw map[string]any) any { return g.filter(a[0].(string), a[1], a[2:], kw) }),
-		"$test":   wrap(func(a []any, _ map[string]any) any { return g.test(a[0].(string), a[1], a[2:]) }),
-	}
-}
-
 // item is v[key] and v.key; what is not there is undefined, but undefined has no items.
 func (g *rendering) item(v, key any) any {
+	none := undefined{"item " + str(key)}
+	if k, ok := key.(string); ok {
+		none.name = k
+	}
+	at := func(n int) int {
+		i, ok := key.(int)
+		if ok && i < 0 {
+			i += n
+		}
+		if !ok || i < 0 || i >= n {
+			return -1
+		}
+		return i
+	}
 	switch v := v.(type) {
 	case *dict:
-		if k, ok := key.(string); ok {
-			return v.m[k]
+		if x, ok := v.get(key); ok {
+			return x
 		}
-		return nil
 	case *namespace:
-		if k, ok := key.(string); ok {
-			return v.m[k]
+		if x, ok := v.get(key); ok {
+			return x
 		}
-		return nil
 	case []any:
-		if i, ok := key.(int); ok {
-			if i < 0 {
-				i += len(v)
-			}
-			if i >= 0 && i < len(v) {
-				return v[i]
-			}
+		if i := at(len(v)); i >= 0 {
+			return v[i]
 		}
-		return nil
 	case string:
-		if i, ok := key.(int); ok {
-			c := g.items(v)
-			return g.item(c, i)
+		if c := g.items(v); at(len(c)) >= 0 {
+			return c[at(len(c))]
 		}
-		return nil
-	case nil:
-		fail("%v of an undefined value is asked for", key)
+	case undefined:
+		fail("%s is undefined, so it has no %s", quote(v.name), quote(str(key)))
 	}
-	return nil
+	return none
 }
 
-// slice is v[from:to], clamped as in Python.
-func (g *rendering) slice(v, from, to any) any {
-	bounds := func(n int) (int, int) {
-		at := func(x any, def int) int {
-			i, ok := x.(int)
-			switch {
-			case x == nil:
-				return def
-			case !ok:
-				fail("a slice bound is %s; it must be an integer", kind(x))
-			case i < 0:
-				i += n
-			}
-			return min(max(i, 0), n)
+// slice is v[from:to:step] as in Python.
+func (g *rendering) slice(v, from, to, step any) any {
+	integer := func(x any, def int) int {
+		if x == nil {
+			return def
 		}
-		a, b := at(from, 0), at(to, n)
-		return a, max(a, b)
+		i, ok := x.(int)
+		if !ok {
+			fail("a slice bound is %s; it must be an integer", kind(x))
+		}
+		return i
 	}
-	switch v := v.(type) {
-	case []any:
-		a, b := bounds(len(v))
-		return v[a:b:b]
-	case string:
-		g.spend(4 * len(v))
-		r := []rune(v)
-		a, b := bounds(len(r))
-		return string(r[a:b])
+	by := integer(step, 1)
+	if by == 0 {
+		fail("a slice has a step of zero")
 	}
-	fail("%s cannot be sliced", kind(v))
-	return nil
+	text, isText := v.(string)
+	if isText {
+		v = g.items(text)
+	}
+	list, ok := v.([]any)
+	if _, un := v.(undefined); un {
+		fail("an undefined value cannot be sliced")
+	} else if !ok {
+		return undefined{"this slice"}
+	}
+	n := len(list)
+	low, high := 0, n // where a slice may begin and end
+	first, last := 0, n
+	if by < 0 {
+		low, high = -1, n-1
+		first, last = n-1, -1
+	}
+	at := func(x any, def int) int {
+		if x == nil {
+			return def
+		}
+		i := integer(x, 0)
+		if i < 0 {
+			i += n
+		}
+		return min(max(i, low), high)
+	}
+	g.spend(16 * n)
+	var out []any
+	for i, end := at(from, first), at(to, last); by > 0 && i < end || by < 0 && i > end; {
+		out = append(out, list[i])
+		if by > n || by < -n {
+			break
+		}
+		i += by
+	}
+	if !isText {
+		return out
+	}
+	return g.join(out, "")
 }
 
 func (g *rendering) concat(a, b string) string {
@@ -260,44 +264,102 @@ func (g *rendering) concat(a, b string) string {
 
 // operate applies a binary operator other than and, or.
 func (g *rendering) operate(op string, a, b any) any {
+	g.tick()
 	switch op {
 	case "==":
-		return g.equal(a, b)
+		return g.equal(a, b, 0)
 	case "!=":
-		return !g.equal(a, b)
+		return !g.equal(a, b, 0)
+	case "in":
+		return g.contains(b, a)
+	case "not in":
+		return !g.contains(b, a)
 	case "~":
 		return g.concat(str(a), str(b))
 	}
+	switch b.(type) {
+	case string, []any:
+		if _, isInt, _ := asNumber(a); isInt && op == "*" {
+			a, b = b, a
+		}
+	}
+	if _, ok := b.(bool); ok {
+		b = toInt(b)
+	}
 	switch x := a.(type) {
 	case string:
-		if y, ok := b.(string); ok {
+		switch y := b.(type) {
+		case string:
 			switch op {
 			case "+":
 				return g.concat(x, y)
 			case "<", "<=", ">", ">=":
 				return compare(op, strings.Compare(x, y))
 			}
+		case int:
+			if op == "*" {
+				g.spendProduct(len(x), y)
+				return strings.Repeat(x, max(y, 0))
+			}
 		}
 	case []any:
-		if y, ok := b.([]any); ok && op == "+" {
-			g.spend(64 * (len(x) + len(y)))
-			return append(append(make([]any, 0, len(x)+len(y)), x...), y...)
-		}
-	case int:
-		if y, ok := b.(int); ok {
-			return arithmetic(op, x, y)
+		switch y := b.(type) {
+		case []any:
+			if op == "+" {
+				g.spend(64 * (len(x) + len(y)))
+				return slices.Concat(x, y)
+			}
+		case int:
+			if op == "*" {
+				g.spendProduct(64*len(x), y)
+				return slices.Repeat(x, max(y, 0))
+			}
 		}
 	}
-	fail("%s %s %s is not supported", kind(a), op, kind(b))
-	return nil
+	x, isInt, ok := asNumber(a)
+	y, isInt2, ok2 := asNumber(b)
+	switch {
+	case !ok || !ok2:
+		fail("%s %s %s is not supported", kind(a), op, kind(b))
+	case isInt && isInt2 && op != "/":
+		return arithmetic(op, toInt(a), toInt(b))
+	}
+	return floatArithmetic(op, x, y)
 }
 
+// asNumber tells whether v counts as a number. True is 1 in Python.
+func asNumber(v any) (f float64, isInt, ok bool) {
+	switch v := v.(type) {
+	case bool, int:
+		return float64(toInt(v)), true, true
+	case float64:
+		return v, false, true
+	}
+	return 0, false, false
+}
+
+// maxInt is the largest integer of a template; Python's have no bound, and none of these comes near it.
+const maxInt = 1 << 53
+
 func arithmetic(op string, x, y int) any {
+	whole := func(v float64) int {
+		if math.Abs(v) > maxInt {
+			fail("an integer beyond %d is not supported", maxInt)
+		}
+		return int(v)
+	}
 	switch op {
 	case "+":
-		return x + y
+		return whole(float64(x) + float64(y))
 	case "-":
-		return x - y
+		return whole(float64(x) - float64(y))
+	case "*":
+		return whole(float64(x) * float64(y))
+	case "**":
+		if y < 0 {
+			return floatArithmetic(op, float64(x), float64(y))
+		}
+		return whole(math.Pow(float64(x), float64(y)))
 	case "//", "%":
 		if y == 0 {
 			fail("a division by zero")
@@ -310,14 +372,47 @@ func arithmetic(op string, x, y int) any {
 			return r
 		}
 		return q
-	case "<", "<=", ">", ">=":
-		switch {
-		case x < y:
-			return compare(op, -1)
-		case x > y:
-			return compare(op, 1)
+	}
+	return compare(op, x-y)
+}
+
+func floatArithmetic(op string, x, y float64) any {
+	switch op {
+	case "+":
+		return x + y
+	case "-":
+		return x - y
+	case "*":
+		return x * y
+	case "<":
+		return x < y
+	case "<=":
+		return x <= y
+	case ">":
+		return x > y
+	case ">=":
+		return x >= y
+	}
+	if op == "**" {
+		if p := math.Pow(x, y); !math.IsNaN(p) && !math.IsInf(p, 0) {
+			return p
 		}
-		return compare(op, 0)
+		fail("%v ** %v is not supported", x, y)
+	}
+	if y == 0 {
+		fail("a division by zero")
+	}
+	r := math.Mod(x, y)
+	if r != 0 && (r < 0) != (y < 0) { // Python rounds down
+		r += y
+	}
+	switch op {
+	case "/":
+		return x / y
+	case "%":
+		return r
+	case "//":
+		return math.Round((x - r) / y)
 	}
 	fail("the operator %s is not supported for numbers", op)
 	return nil
@@ -335,20 +430,39 @@ func compare(op string, c int) bool {
 	return c >= 0
 }
 
-func (g *rendering) equal(a, b any) bool {
+func (g *rendering) equal(a, b any, depth int) bool {
+	g.iterate()
+	if depth > maxNesting {
+		fail("the comparison of values that nest deeper than %d is not supported", maxNesting)
+	}
+	if x, _, ok := asNumber(a); ok {
+		y, _, ok := asNumber(b)
+		return ok && x == y
+	}
 	switch x := a.(type) {
-	case nil, bool, int, float64, string:
-		switch b.(type) {
-		case nil, bool, int, float64, string:
-			return x == b
+	case undefined:
+		_, ok := b.(undefined)
+		return ok
+	case []any:
+		y, ok := b.([]any)
+		return ok && slices.EqualFunc(x, y, func(p, q any) bool { return g.equal(p, q, depth+1) })
+	case *dict:
+		y, ok := b.(*dict)
+		if !ok || len(x.keys) != len(y.keys) {
+			return false
 		}
+		for k, v := range x.m {
+			if w, ok := y.m[k]; !ok || !g.equal(v, w, depth+1) {
+				return false
+			}
+		}
+		return true
+	}
+	switch b.(type) {
+	case []any, *dict:
 		return false
 	}
-	if reflect.TypeOf(a) != reflect.TypeOf(b) {
-		return false
-	}
-	fail("the comparison of %s with %s is not supported", kind(a), kind(b))
-	return false
+	return a == b
 }
 
 // contains is needle in v.
@@ -360,115 +474,17 @@ func (g *rendering) contains(v, needle any) bool {
 		}
 	case []any:
 		for _, x := range v {
-			if g.equal(x, needle) {
+			if g.equal(x, needle, 0) {
 				return true
 			}
 		}
 		return false
 	case *dict:
-		s, ok := needle.(string)
-		_, has := v.m[s]
-		return ok && has
+		_, has := v.get(needle)
+		return has
+	case undefined:
+		return false
 	}
 	fail("%s in %s is not supported", kind(needle), kind(v))
 	return false
-}
-
-// function calls one of the global functions.
-func (g *rendering) function(name string, a []any, kw map[string]any) any {
-	switch name {
-	case "raise_exception":
-		msg := "no reason given"
-		if len(a) == 1 {
-			msg = str(a[0])
-		}
-		panic(&TemplateError{Raised: true, Message: strings.Join(strings.Fields(cut(msg)), " ")})
-	case "namespace":
-		if len(a) > 0 {
-			fail("namespace takes name=value only")
-		}
-		ns := &namespace{*newDict()}
-		for k, v := range kw {
-			ns.set(k, v)
-		}
-		return ns
-	case "range":
-		n := make([]int, len(a))
-		for i, x := range a {
-			v, ok := x.(int)
-			if !ok {
-				fail("range takes integers")
-			}
-			n[i] = v
-		}
-		switch len(n) {
-		case 1:
-			n = []int{0, n[0], 1}
-		case 2:
-			n = append(n, 1)
-		}
-		if len(n) != 3 || n[2] == 0 || len(kw) > 0 {
-			fail("range takes one to three integers, the third not zero")
-		}
-		var out []any
-		for i := n[0]; n[2] > 0 && i < n[1] || n[2] < 0 && i > n[1]; i += n[2] {
-			if len(out) == maxIterations {
-				fail("range has more than %d elements", maxIterations)
-			}
-			out = append(out, i)
-		}
-		return out
-	}
-	fail("the function %s is not supported; supported: namespace, raise_exception, range", quote(name))
-	return nil
-}
-
-// test is v is name(a...), and v in a[0].
-func (g *rendering) test(name string, v any, a []any) any {
-	switch name {
-	case "defined":
-		return v != nil
-	case "undefined", "none", "None":
-		return v == nil
-	case "string":
-		_, ok := v.(string)
-		return ok
-	case "boolean":
-		_, ok := v.(bool)
-		return ok
-	case "true", "false":
-		return v == (name == "true")
-	case "integer":
-		_, ok := v.(int)
-		return ok
-	case "number":
-		switch v.(type) {
-		case int, float64:
-			return true
-		}
-		return false
-	case "mapping":
-		_, ok := v.(*dict)
-		return ok
-	case "iterable", "sequence":
-		switch v.(type) {
-		case string, []any, *dict:
-			return true
-		}
-		return false
-	case "even", "odd":
-		if i, ok := v.(int); ok {
-			return (i%2 == 0) == (name == "even")
-		}
-	case "in":
-		if len(a) == 1 {
-			return g.contains(a[0], v)
-		}
-	case "equalto", "eq":
-		if len(a) == 1 {
-			return g.equal(v, a[0])
-		}
-	}
-	fail("the test %s is not supported here; supported: defined, undefined, none, string, boolean, true, false, integer, number, mapping, iterable, sequence, even, odd, in, equalto", quote(name))
-	return nil
 }

@@ -25,9 +25,12 @@
 //
 // # Chat templates
 //
-// A template is a program from the checkpoint's author and is not trusted. It runs in gonja with no loader, so include,
-// import, extends and macros are refused; its length, loop iterations, values and output are bounded, panics are turned
-// into errors, and there is a deadline. Blocks are trimmed as Hugging Face does (trim_blocks and lstrip_blocks).
+// A template is a program from the checkpoint's author and is not trusted. It is Jinja without include, import, extends
+// and block, which read files; its length, nesting, loop iterations, values and output are bounded, and there is a
+// deadline. It sees what transformers gives it (blocks trimmed, tools and documents None), and renders the same bytes as
+// Jinja 3.1 on published templates and random expressions (testdata/make_chat.py). One thing differs: a template that asks
+// whether strftime_now is defined is told no, so that a chat is not another prompt each day; one that calls it without
+// asking gets today's date.
 //
 // What this package leaves to others: whether to prepend BOS, where a turn's tokens begin and end, and how a token is
 // shown on a screen.
