@@ -217,8 +217,12 @@ func (m *Model) Sites() []model.Site { return m.run.Model().Sites() }
 // String is one line about the model.
 func (m *Model) String() string {
 	c := m.cfg
-	return fmt.Sprintf("%s: %s, %d layers, d_model %d, %d heads, d_vocab %d, context %d, sha256 %s",
-		m.name, c.Family, c.NLayers, c.DModel, c.NHeads, c.DVocab, c.NCtx, m.digest[:12])
+	text := ""
+	if n := m.run.Model().Unread(); n > 0 {
+		text = fmt.Sprintf(" (text only: %d tensors that read images are not loaded)", n)
+	}
+	return fmt.Sprintf("%s: %s%s, %d layers, d_model %d, %d heads, d_vocab %d, context %d, sha256 %s",
+		m.name, c.Family, text, c.NLayers, c.DModel, c.NHeads, c.DVocab, c.NCtx, m.digest[:12])
 }
 
 // Encode returns the token ids of text, with no BOS added. Special tokens written out in the text are recognised.

@@ -73,6 +73,7 @@ type family struct {
 var families = map[string]family{
 	"gemma":       gemmaFamily,
 	"gemma2":      gemma2Family,
+	"gemma3":      gemma3VisionFamily,
 	"gemma3_text": gemma3Family,
 	"gpt2":        gpt2Family,
 	"gpt_neo":     gptNeoFamily,

@@ -43,3 +43,38 @@ func TestWindows(t *testing.T) {
 		}
 	}
 }
+
+// TestGemma3Released: the configs of the released checkpoints leave most fields to the defaults of Hugging Face's Gemma3TextConfig.
+func TestGemma3Released(t *testing.T) {
+	for _, c := range []struct {
+		nested, flat string
+		windowless   int
+	}{
+		{`{"architectures":["Gemma3ForConditionalGeneration"],"model_type":"gemma3","boi_token_index":255999,"eoi_token_index":256000,"eos_token_id":[1,106],"image_token_index":262144,
+			"initializer_range":0.02,"mm_tokens_per_image":256,"torch_dtype":"bfloat16","vision_config":{"hidden_size":1152,"model_type":"siglip_vision_model"},
+			"text_config":{"hidden_size":2560,"intermediate_size":10240,"model_type":"gemma3_text","num_hidden_layers":34,"rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024}}`,
+			`{"model_type":"gemma3_text","vocab_size":262208,"hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,"num_attention_heads":8,"num_key_value_heads":4,"head_dim":256,
+			"hidden_activation":"gelu_pytorch_tanh","max_position_embeddings":131072,"rms_norm_eps":1e-6,"bos_token_id":2,"eos_token_id":[1,106],"tie_word_embeddings":true,"rope_theta":1000000,
+			"attention_bias":false,"query_pre_attn_scalar":256,"sliding_window":1024,"final_logit_softcapping":null,"attn_logit_softcapping":null,"rope_scaling":{"factor":8.0,"rope_type":"linear"},
+			"rope_local_base_freq":10000,"sliding_window_pattern":6}`, 5},
+		{`{"model_type":"gemma3"}`, `{"model_type":"gemma3_text","vocab_size":262208,"hidden_size":2304,"intermediate_size":9216,"num_hidden_layers":26,"num_attention_heads":8,"num_key_value_heads":4,
+			"head_dim":256,"max_position_embeddings":131072,"sliding_window":4096,"sliding_window_pattern":6,"query_pre_attn_scalar":256,"rope_theta":1000000,"rope_local_base_freq":10000,
+			"bos_token_id":2,"eos_token_id":1}`, 4},
+	} {
+		got, err := parseConfig([]byte(c.nested))
+		want, err2 := parseConfig([]byte(c.flat))
+		got.Family = want.Family
+		if err != nil || err2 != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v (%v)\nwant %+v (%v)", got, err, want, err2)
+		}
+		n := 0
+		for _, w := range got.Windows {
+			if w == 0 {
+				n++
+			}
+		}
+		if n != c.windowless || got.DVocab != 262208 || got.DHead != 256 || !got.QKNorm || got.LocalBase != 10000 {
+			t.Errorf("%d layers without a window in %+v", n, got)
+		}
+	}
+}

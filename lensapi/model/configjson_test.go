@@ -18,7 +18,7 @@ func TestConfigNonsense(t *testing.T) {
 		set  map[string]any
 		want []string
 	}{
-		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: gemma, gemma2, gemma3_text, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, phi3, qwen2, qwen3)`}},
+		{"gpt2", map[string]any{"model_type": "bloom"}, []string{`model_type "bloom" is not supported (supported: gemma, gemma2, gemma3, gemma3_text, gpt2, gpt_neo, gpt_neox, llama, mistral, opt, phi3, qwen2, qwen3)`}},
 		{"gpt2", map[string]any{"model_type": nil}, []string{`model_type "" is not supported`}},
 		{"gpt2", map[string]any{"n_embd": -16}, []string{"n_embd is -16 (allowed: 1 to"}},
 		{"gpt2", map[string]any{"n_embd": 1 << 40, "n_layer": 1 << 40, "vocab_size": 1 << 40, "n_positions": 1 << 40, "n_inner": 1 << 40, "n_head": 1 << 40},
@@ -71,7 +71,12 @@ func TestConfigNonsense(t *testing.T) {
 		{"phi3", map[string]any{"rope_scaling": map[string]any{"type": "su"}}, []string{`rope_scaling: type "su" is not supported`}},
 		{"phi3", map[string]any{"partial_rotary_factor": 0.3}, []string{"rotary embedding of 1 values"}},
 		{"gemma", map[string]any{"hidden_activation": nil, "hidden_act": "silu"}, []string{`hidden_act "silu" with hidden_activation "gelu_pytorch_tanh" is not supported`}},
-		{"gemma", map[string]any{"model_type": "gemma3"}, []string{`model_type "gemma3" is not supported`}},
+		{"gemma3", map[string]any{"model_type": "gemma3", "text_config": map[string]any{"model_type": "gemma2", "sliding_window": 0, "quantization_config": map[string]any{"bits": 4}},
+			"tie_word_embeddings": false}, []string{`text_config: model_type "gemma2" is not supported (only gemma3_text is)`, "text_config: sliding_window is 0",
+			"text_config: quantization_config: quantized weights", "tie_word_embeddings is false, but true in text_config"}},
+		{"gemma3", map[string]any{"model_type": "gemma3", "text_config": 3}, []string{"text_config: 3 is not a JSON object"}},
+		{"gemma3", map[string]any{"model_type": "gemma3", "quantization_config": map[string]any{"bits": 4}}, []string{"quantization_config: quantized weights"}},
+		{"gemma", map[string]any{"model_type": "llava"}, []string{`model_type "llava" is not supported`}},
 		{"gemma2", map[string]any{"attn_logit_softcapping": -1, "final_logit_softcapping": 0, "query_pre_attn_scalar": 0},
 			[]string{"attn_logit_softcapping is -1", "final_logit_softcapping is 0", "query_pre_attn_scalar is 0"}},
 		{"gemma3", map[string]any{"use_bidirectional_attention": true}, []string{"use_bidirectional_attention=true is not supported"}},

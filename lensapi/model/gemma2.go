@@ -28,8 +28,13 @@ func gemma2Config(o *options) Config {
 }
 
 func (a *gemma2) tensors(b *binder, c Config) (embed, unembed string) {
-	b.offset = 1
 	b.base("model.", "embed_tokens.weight")
+	return a.text(b, c), "lm_head.weight"
+}
+
+// text binds all but the unembedding, under the prefix of b.
+func (a *gemma2) text(b *binder, c Config) (embed string) {
+	b.offset = 1
 	a.layers = make([]gemma2Layer, c.NLayers)
 	rotaries := newRotaries(c)
 	for i, p := range b.layers("layers", c.NLayers) {
@@ -42,7 +47,7 @@ func (a *gemma2) tensors(b *binder, c Config) (embed, unembed string) {
 		l.sublayers(b, c, p)
 	}
 	b.rmsNorm(b.final, b.prefix+"norm", c.DModel)
-	return b.prefix + "embed_tokens.weight", "lm_head.weight"
+	return b.prefix + "embed_tokens.weight"
 }
 
 func (a *gemma2) embed(g *graph) node {

@@ -21,6 +21,7 @@ type Model struct {
 	size          Size
 	layers        []func() error // by layer, if lazy: reads its tensors, once
 	head          int            // index of the first of sites that is in the Head
+	unread        int            // tensors that read images
 }
 
 // architecture is one family: its tensors, and its forward pass as a graph.
@@ -36,7 +37,7 @@ type architecture interface {
 // Load reads a config.json of a supported model_type (see README.md) and the tensors it calls for. Every problem of
 // the config, then every tensor that is missing, unexpected, misshapen or unreadable is listed in one error. A model that does not
 // fit in memory is refused then, and one with a NaN in any tensor, before memory is taken. Masks
-// and rotary frequencies that some checkpoints carry are ignored. Load ends by running three tokens; see doc.go.
+// and rotary frequencies that some checkpoints carry are ignored, and what reads images (Unread). Load ends by running three tokens; see doc.go.
 // The Set may be closed afterwards.
 func Load(config []byte, w *weights.Set) (*Model, error) { return LoadWith(config, w, Options{}) }
 
@@ -68,6 +69,7 @@ func prepare(config []byte, w *weights.Set, o Options) (m *Model, b *binder, twi
 	if err := b.compare(b.unembed); err != nil {
 		return nil, nil, "", err
 	}
+	m.unread = b.unread
 	if _, ok := w.Info(b.unembed); ok && m.cfg.Tied {
 		twice = b.unembed
 	}
@@ -140,6 +142,9 @@ func (m *Model) Config() Config {
 	c.EOS, c.Windows, c.RotaryScaling.Short = slices.Clone(c.EOS), slices.Clone(c.Windows), slices.Clone(c.RotaryScaling.Short)
 	return c
 }
+
+// Unread is how many tensors of the checkpoint read images, which are left alone: only the text model is loaded. 0: none.
+func (m *Model) Unread() int { return m.unread }
 
 // Rows names the residual rows of a position from bottom to top: embed (what enters block 0), then 0_post, 1_post,
 // ... (what leaves each block).
