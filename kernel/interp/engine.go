@@ -6,10 +6,12 @@ import (
 	"go/token"
 	"go/types"
 	"reflect"
+	"strings"
 	"sync"
 	"unsafe"
 
 	"github.com/goplus/ixgo"
+	"github.com/goplus/reflectx"
 	"golang.org/x/tools/go/ssa"
 )
 
@@ -119,6 +121,7 @@ func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, u *unit) erro
 	if err := e.rehouse(u.moved); err != nil {
 		return err
 	}
+	e.renameTypes()
 	e.addSlots()
 	s.ld.addCode(*sets, e.funcs)
 	for _, fn := range e.funcs {
@@ -129,6 +132,17 @@ func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, u *unit) erro
 		}
 	}
 	return nil
+}
+
+// renameTypes gives the generic types of packages that are interpreted beside
+// their compiled part, such as iter.Seq[int], the names that they have in Go:
+// ixgo calls that part iter@patch.
+func (e *engine) renameTypes() {
+	for _, rt := range e.types {
+		if path, ok := strings.CutSuffix(rt.PkgPath(), "@patch"); ok {
+			reflectx.SetTypeName(rt, path, strings.ReplaceAll(rt.Name(), "@patch", ""))
+		}
+	}
 }
 
 // reg is where v is in the frames of fn.
