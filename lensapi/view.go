@@ -172,6 +172,16 @@ func (v *TokenView) next(l LayerPrediction) string {
 	return fmt.Sprintf("%s %s, rank %d", v.glyphs(l.Next.ID), prob(l.Next.Logprob), l.Next.Rank)
 }
 
+// came is the token that really came, the same in every row.
+func (v *TokenView) came() string {
+	for _, l := range v.LayerPredictions {
+		if l.Next != nil {
+			return v.glyphs(l.Next.ID)
+		}
+	}
+	return "nothing yet"
+}
+
 // MIMEBundle shows the view as text, as a static HTML table (inline styles only: it survives where scripts and style sheets are removed) and as a chart.
 func (v *TokenView) MIMEBundle() map[string]any {
 	b := map[string]any{}
@@ -204,7 +214,7 @@ var viewHTML = template.Must(template.New("view").Funcs(template.FuncMap{
 		return template.CSS(fmt.Sprintf("rgba(0,125,156,%.2f)", 0.75*math.Exp(logprob)))
 	},
 	"nats":    func(x float64) string { return fmt.Sprintf("%.2f", x) },
-	"next":    func(v *TokenView, l LayerPrediction) string { return v.next(l) },
+	"came":    (*TokenView).came,
 	"caption": func(v *TokenView) string { return v.caption() },
 	"who":     TokenInfo.who,
 	"tokens": func(v *TokenView) []TokenInfo {
@@ -222,7 +232,7 @@ var viewHTML = template.Must(template.New("view").Funcs(template.FuncMap{
 <p style="margin:4px 0;line-height:2">{{range tokens .}}<span title="position {{.Position}}, id {{.TokenID}}, {{who .}}, turn {{.Turn}}" style="padding:2px 1px;border-radius:3px;font-family:monospace;{{if eq .Position $v.Position}}border:2px solid #007d9c;{{end}}{{if .Template}}opacity:0.55;{{end}}{{if .Generated}}background-color:rgba(0,125,156,0.14);{{end}}">{{glyphs $v .TokenID}}</span>{{end}}</p>
 <p style="margin:4px 0">after <b style="font-family:monospace">{{glyphs . .TokenID}}</b> at position {{.Position}} ({{who .TokenInfo}}, turn {{.Turn}}) the model was about to say:</p>
 <div style="overflow-x:auto"><table style="border-collapse:collapse">
-<tr><th style="text-align:left">row</th><th colspan="5" style="text-align:left">first five</th><th style="text-align:right">entropy</th><th style="text-align:right">KL</th><th style="text-align:left">actual next</th></tr>
-{{range bottomUp .LayerPredictions}}<tr><td style="text-align:left;font-family:monospace">{{.Row}}</td>{{range first .Top}}<td title="id {{.ID}}, logit {{nats .Logit}}, logprob {{nats .Logprob}}, rank {{.Rank}}" style="text-align:left;white-space:nowrap;padding:2px 8px;font-family:monospace;background-color:{{shade .Logprob}}">{{glyphs $v .ID}} {{prob .Logprob}}</td>{{end}}<td style="text-align:right">{{nats .Entropy}}</td><td style="text-align:right">{{nats .KL}}</td><td style="text-align:left;white-space:nowrap;padding:2px 8px;font-family:monospace">{{next $v .}}</td></tr>
+<tr><th style="text-align:left;padding:2px 5px">row</th><th colspan="5" style="text-align:left;padding:2px 5px">first five, with their probabilities</th><th style="text-align:right;padding:2px 5px">entropy</th><th style="text-align:right;padding:2px 5px">KL</th><th style="text-align:left;padding:2px 5px">next came {{came .}}</th></tr>
+{{range bottomUp .LayerPredictions}}<tr><td style="text-align:left;padding:2px 5px;font-family:monospace">{{.Row}}</td>{{range first .Top}}<td title="id {{.ID}}, logit {{nats .Logit}}, logprob {{nats .Logprob}}, rank {{.Rank}}" style="text-align:left;padding:2px 5px;font-family:monospace;overflow-wrap:anywhere;background-color:{{shade .Logprob}}">{{glyphs $v .ID}} {{prob .Logprob}}</td>{{end}}<td style="text-align:right;padding:2px 5px">{{nats .Entropy}}</td><td style="text-align:right;padding:2px 5px">{{nats .KL}}</td><td style="text-align:left;padding:2px 5px;font-family:monospace">{{with .Next}}{{prob .Logprob}}, rank {{.Rank}}{{else}}-{{end}}</td></tr>
 {{end}}</table></div>
 <p style="margin:4px 0;opacity:0.7">{{caption .}}; entropy and KL in nats, rank from 1</p></div>`))

@@ -25,7 +25,7 @@ type Bar struct {
 // The layout of bars, in CSS pixels.
 const (
 	barHeight = 18.0
-	barsWide  = 250.0 // of the longest bar with its opposite side
+	barsWide  = 220.0 // of the longest bar with its opposite side
 )
 
 // Draw checks the bars and lays them out. It copies what it keeps.
@@ -62,7 +62,7 @@ func (l *barsLayout) draw() (*Figure, error) {
 		l.high = 1
 	}
 	l.labels += 12
-	width := max(leastWidth-40, 2*margin+l.labels+barsWide+2*52)
+	width := max(leastWidth, 2*margin+l.labels+barsWide+2*52)
 	l.title = t.wrap(l.Title, width-2*margin, titlePx, true, 3)
 	l.caption = t.wrap(l.Caption, width-2*margin, captionPx, false, 8)
 	l.top = margin + titleHeight(l.title) + 20
@@ -86,7 +86,7 @@ func (l *barsLayout) paint(p *painter) {
 		if l.BottomUp {
 			y = l.top + barHeight*float64(n-1-i)
 		}
-		p.fitText(b.Name, margin+l.labels-8, y+barHeight/2, l.labels-8, labelPx, 9, false, inkDark, right)
+		p.fitText(b.Name, margin+l.labels-8, y+barHeight/2, l.labels-8, labelPx, leastPx, false, inkDark, right)
 		x, to, fill, side := zero, at(b.Value), diverging(0.8), left
 		tx := to + 5
 		if b.Value < 0 {

@@ -132,7 +132,7 @@ func ExampleFigure_PNG() {
 	}
 	width, height := f.Size()
 	fmt.Printf("%s to show at %dx%d CSS pixels\n", data[1:4], width, height)
-	// Output: PNG to show at 470x248 CSS pixels
+	// Output: PNG to show at 408x248 CSS pixels
 }
 
 func ExampleGlyphs() {

@@ -95,7 +95,8 @@ func (f *Figure) finishSVG(doc string, widths []vg.Length) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(texts[0][:end])
 	// Arial and Helvetica share Liberation's widths.
-	fmt.Fprintf(&b, " role=\"img\" font-family=\"Liberation Sans,Arimo,Arial,Helvetica,sans-serif\">\n<title>%s</title>",
+	// A page narrower than the picture shrinks it as a whole, rather than cut it.
+	fmt.Fprintf(&b, " role=\"img\" style=\"max-width:100%%;height:auto\" font-family=\"Liberation Sans,Arimo,Arial,Helvetica,sans-serif\">\n<title>%s</title>",
 		html.EscapeString(clean(f.title)))
 	b.WriteString(texts[0][end+1:])
 	for i, t := range texts[1:] {

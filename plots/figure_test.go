@@ -348,8 +348,8 @@ func wide(rows, n int) plots.Heatmap {
 // wide as a notebook page.
 func TestWideHeatmapsAreFolded(t *testing.T) {
 	f := mustDraw(t, wide(13, 40))
-	if w, h := f.Size(); w > 1120 || h < 2*13*28 {
-		t.Errorf("size %dx%d: want at most 1120 wide, in bands", w, h)
+	if w, h := f.Size(); w > 824 || h < 2*13*28 {
+		t.Errorf("size %dx%d: want at most 824 wide, in bands", w, h)
 	}
 	_, texts := parseSVG(t, f)
 	for j := range 40 {

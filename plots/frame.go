@@ -8,6 +8,7 @@ const (
 	titlePx      = 16.0
 	labelPx      = 12.0
 	smallPx      = 10.0
+	leastPx      = 10.0 // text is cut rather than shrunk further
 	captionPx    = 11.0
 	legendHeight = 68.0
 	captionLead  = 15.0

@@ -44,13 +44,12 @@ type Cell struct {
 // The layout of a heatmap, in CSS pixels.
 const (
 	margin     = 16.0
-	pageWidth  = 1120.0 // what a notebook page shows without shrinking
-	leastWidth = 470.0  // room for the colour bar and a caption
+	pageWidth  = 824.0 // what JupyterLab shows without shrinking in a window of 1280
+	leastWidth = 408.0 // room for the colour bar and a caption; two stand side by side
 	cellHeight = 28.0
 	cellLeast  = 46.0 // narrower cells would cut most words
 	cellMost   = 84.0
 	cellPx     = 13.0
-	cellLeastP = 9.5 // text is cut rather than shrunk further
 	aboveBand  = 24.0
 	belowBand  = 38.0
 	bandGap    = 18.0
@@ -238,7 +237,7 @@ func (l *heatmapLayout) band(p *painter, y float64, from, to int) {
 	p.text("position", x0-8, bottom+31, smallPx, false, inkSoft, right)
 	for i, name := range l.Rows {
 		middle := bottom - cellHeight*(float64(i)+0.5)
-		p.fitText(name, x0-8, middle, l.labels-8, labelPx, 9, false, inkDark, right)
+		p.fitText(name, x0-8, middle, l.labels-8, labelPx, leastPx, false, inkDark, right)
 	}
 	for j := from; j < to; j++ {
 		c := l.Columns[j]
@@ -248,16 +247,16 @@ func (l *heatmapLayout) band(p *painter, y float64, from, to int) {
 			ink = inkDark
 		}
 		// Bold is an extra; it must not cost letters.
-		bold := c.Hit && p.width(p.prepare(above(c)), cellLeastP, true) <= l.cell-4
-		p.fitText(above(c), x+l.cell/2, grid-12, l.cell-4, labelPx, cellLeastP, bold, ink, center)
-		p.fitText(c.Below, x+l.cell/2, bottom+12, l.cell-4, labelPx, cellLeastP, false, inkDark, center)
-		p.fitText(strconv.Itoa(c.Position), x+l.cell/2, bottom+28, l.cell-4, smallPx, 6, false, inkSoft, center)
+		bold := c.Hit && p.width(p.prepare(above(c)), leastPx, true) <= l.cell-4
+		p.fitText(above(c), x+l.cell/2, grid-12, l.cell-4, labelPx, leastPx, bold, ink, center)
+		p.fitText(c.Below, x+l.cell/2, bottom+12, l.cell-4, labelPx, leastPx, false, inkDark, center)
+		p.fitText(strconv.Itoa(c.Position), x+l.cell/2, bottom+28, l.cell-4, smallPx, leastPx, false, inkSoft, center)
 		for i := range l.Rows {
 			cell := l.Cells[i][j]
 			top := bottom - cellHeight*float64(i+1)
 			fill := l.ramp.color(cell.Value)
 			p.rect(x, top, l.cell-1, cellHeight-1, fill)
-			p.fitText(cell.Text, x+l.cell/2-0.5, top+cellHeight/2-0.5, l.cell-7, cellPx, cellLeastP,
+			p.fitText(cell.Text, x+l.cell/2-0.5, top+cellHeight/2-0.5, l.cell-7, cellPx, leastPx,
 				false, inkOn(fill), center)
 		}
 	}
@@ -268,7 +267,7 @@ func (l *heatmapLayout) legend(p *painter, y float64) {
 	const bar, thick, steps = 260.0, 12.0, 131
 	x := margin + 6
 	y += 18
-	p.fitText(l.Label, margin, y, l.figure.width-2*margin, labelPx, 9, true, inkDark, left)
+	p.fitText(l.Label, margin, y, l.figure.width-2*margin, labelPx, leastPx, true, inkDark, left)
 	y += 12
 	if l.Scale == Rank {
 		p.rect(x, y, thick*2, thick, accent)

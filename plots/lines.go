@@ -86,7 +86,7 @@ func (l *linesLayout) draw() (*Figure, error) {
 		l.left = max(l.left, t.width(l.format(v), smallPx, false)+12)
 	}
 	for _, s := range l.Series {
-		l.right = max(l.right, min(linesLabel, t.width(t.prepare(s.Name), labelPx, true)+16))
+		l.right = max(l.right, min(linesLabel, t.width(t.prepare(s.Name), labelPx, true)+29))
 	}
 	n := float64(max(1, len(l.X)-1))
 	l.width = max(300, min(linesStep*n, pageWidth-2*margin-l.left-l.right))
@@ -277,7 +277,8 @@ func (l *linesLayout) names(p *painter, x float64) {
 		floor -= linesLeast
 	}
 	for _, s := range ls {
-		p.fitText(l.Series[s.i].Name, x, s.y, l.right-12, labelPx, 9, true, hues[s.i], left)
+		p.rect(x, s.y-4, 8, 8, hues[s.i]) // the lighter hues are hard to read as letters
+		p.fitText(l.Series[s.i].Name, x+13, s.y, l.right-25, labelPx, leastPx, true, inkDark, left)
 	}
 }
 

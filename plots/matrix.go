@@ -41,7 +41,8 @@ func diverging(t float64) color.RGBA {
 
 // The layout of a matrix, in CSS pixels.
 const (
-	matrixMost  = 44.0 // side of a cell
+	matrixWide  = 360.0 // of the picture, at least
+	matrixMost  = 44.0  // side of a cell
 	matrixLeast = 5.0
 	matrixTall  = 640.0 // the most height that cells take by choice
 )
@@ -87,12 +88,12 @@ func (l *matrixLayout) draw() (*Figure, error) {
 		l.h = max(l.h, min(22, l.w))
 	}
 	l.heads = 16
-	if widest > l.w-4 && l.w < matrixMost || widest > matrixMost+26 {
+	if share := room / float64(len(l.Columns)); widest > min(share-4, matrixMost+26) {
 		l.tilted, l.heads = true, min(90, widest)+6
 	} else {
-		l.w = max(l.w, min(widest+6, room/float64(len(l.Columns))))
+		l.w = max(l.w, min(widest+6, share))
 	}
-	width := max(leastWidth-110, 2*margin+l.labels+l.w*float64(len(l.Columns)))
+	width := max(matrixWide, 2*margin+l.labels+l.w*float64(len(l.Columns)))
 	l.title = t.wrap(l.Title, width-2*margin, titlePx, true, 3)
 	l.caption = t.wrap(l.Caption, width-2*margin, captionPx, false, 8)
 	l.head = margin + titleHeight(l.title) + 18
@@ -157,7 +158,7 @@ func (l *matrixLayout) paint(p *painter) {
 			y = bottom - l.h*float64(i+1)
 		}
 		if i%everyRow == 0 {
-			p.fitText(name, x0-6, y+l.h/2, l.labels-6, smallPx+1, 8, false, inkDark, right)
+			p.fitText(name, x0-6, y+l.h/2, l.labels-6, smallPx+1, leastPx, false, inkDark, right)
 		}
 		gap := 1.0
 		if l.w < 10 || l.h < 10 {
@@ -170,8 +171,8 @@ func (l *matrixLayout) paint(p *painter) {
 				fill = l.color(v)
 			}
 			p.rect(x, y, l.w-gap, l.h-gap, fill)
-			if text := l.number(v); l.Numbers && !math.IsNaN(v) && p.width(text, 9, false) <= l.w-4 && l.h >= 14 {
-				p.fitText(text, x+l.w/2-0.5, y+l.h/2-0.5, l.w-3, smallPx+1, 8, false, inkOn(fill), center)
+			if text := l.number(v); l.Numbers && !math.IsNaN(v) && p.width(text, leastPx, false) <= l.w-4 && l.h >= 14 {
+				p.fitText(text, x+l.w/2-0.5, y+l.h/2-0.5, l.w-3, smallPx+1, leastPx, false, inkOn(fill), center)
 			}
 		}
 	}
@@ -198,7 +199,7 @@ func (l *matrixLayout) names(p *painter, x0, bottom float64) {
 		if l.tilted {
 			p.turned(name, x, bottom+5, l.heads-6, smallPx+1, inkDark)
 		} else {
-			p.fitText(name, x, bottom+9, l.w*float64(every)-2, smallPx+1, 8, false, inkDark, center)
+			p.fitText(name, x, bottom+9, l.w*float64(every)-2, smallPx+1, leastPx, false, inkDark, center)
 		}
 	}
 }
@@ -208,7 +209,7 @@ func (l *matrixLayout) legend(p *painter, y float64) {
 	const bar, thick, steps = 220.0, 12.0, 110
 	x := margin + 6
 	y += 18
-	p.fitText(l.Label, margin, y, l.figure.width-2*margin, labelPx, 9, true, inkDark, left)
+	p.fitText(l.Label, margin, y, l.figure.width-2*margin, labelPx, leastPx, true, inkDark, left)
 	y += 12
 	low := 0.0
 	if l.Diverging {

@@ -100,7 +100,7 @@ func (p *painter) fitText(s string, x, middle, box, px, least float64, bold bool
 
 // turned fits s into a height and draws it from x, y downwards, its letters lying on their side.
 func (p *painter) turned(s string, x, y, box, px float64, c color.Color) {
-	s, px = p.fit(s, box, px, 8, false)
+	s, px = p.fit(s, box, px, leastPx, false)
 	q := *p
 	at := p.at(x-0.35*px, y)
 	p.canvas.Push()

@@ -40,7 +40,7 @@ func (d Patterns) draw() (*Figure, error) {
 	side := min(120, (pageWidth-2*margin-labels)/float64(heads)-gap)
 	side = max(float64(n), math.Floor(side/float64(n))*float64(n)) // whole pixels
 	var t typesetter
-	width := max(leastWidth-110, 2*margin+labels+(side+gap)*float64(heads))
+	width := max(matrixWide, 2*margin+labels+(side+gap)*float64(heads))
 	title := t.wrap(d.Title, width-2*margin, titlePx, true, 3)
 	caption := t.wrap(d.Caption, width-2*margin, captionPx, false, 8)
 	top := margin + titleHeight(title) + 22

@@ -167,7 +167,7 @@ func (l *predictionLayout) paint(p *painter) {
 	for i, row := range l.Rows {
 		y := grid + predRow*float64(len(l.Rows)-1-i)
 		p.line(1, ruleColor, margin, y-0.5, ex+entropyWide-4, y-0.5)
-		p.fitText(row.Row, x0-16, y+predRow/2, l.labels-18, labelPx, 9, false, inkDark, right)
+		p.fitText(row.Row, x0-16, y+predRow/2, l.labels-18, labelPx, leastPx, false, inkDark, right)
 		for j, c := range row.Top {
 			l.candidate(p, c, x0+(l.cell+predGap)*float64(j), y)
 		}
@@ -185,7 +185,7 @@ func (l *predictionLayout) candidate(p *painter, c Prediction, x, y float64) {
 	if hit {
 		ink, fill = accentInk, accent
 	}
-	p.fitText(c.Text, x, y+14.5, l.cell-probWide, cellPx, cellLeastP, hit, ink, left)
+	p.fitText(c.Text, x, y+14.5, l.cell-probWide, cellPx, leastPx, hit, ink, left)
 	p.text(percent(c.Prob), x+l.cell, y+18.5, smallPx+1, hit, ink, right)
 	p.bar(x, y+25, l.cell, c.Prob, fill)
 }
