@@ -237,7 +237,7 @@ func keep(fr, c *frame) {
 	if !f.reusable() {
 		return
 	}
-	n := len(f.stack) - 1
+	n := len(f.stack) - 2 // the bank and the spare frame stay
 	copy(c.stack[:n], f.stack[:n])
 	c.block, c.pred, c.ipc, c.defers, c.panics, c.callee = f.Main, 0, 0, nil, nil, nil
 	fr.stack[len(fr.stack)-1] = c
@@ -246,10 +246,11 @@ func keep(fr, c *frame) {
 // reusable functions leave no pointer to their frame behind.
 func (fn *function) reusable() bool { return fn.makeInstr == nil }
 
-// addSlots gives every function the register for its spare frame.
+// addSlots gives every function a register for its bank (unbox.go) and one for
+// its spare frame.
 func (e *engine) addSlots() {
 	for _, fn := range e.funcs {
-		fn.stack = append(fn.stack, nil)
+		fn.stack = append(fn.stack, nil, nil)
 		for _, i := range fn.ssaInstrs {
 			if c, ok := i.(*ssa.Call); ok {
 				if b, ok := c.Call.Value.(*ssa.Builtin); ok && b.Name() == "ssa:deferstack" {

@@ -15,6 +15,7 @@ const (
 	programsInAll   = 5000
 	programsPerCell = 40
 	programsSampled = 50 // in the normal suite
+	sampleSeed      = 26
 )
 
 // programHelpers keep the compiler from computing at compile time what it would
@@ -24,9 +25,9 @@ func id[T any](x T) T { return x }
 func one[T any](x T) T { var o any = x; switch o.(type) { case int: o = int(1); case int8: o = int8(1); case int16: o = int16(1); case int32: o = int32(1); case int64: o = int64(1); case uint: o = uint(1); case uint8: o = uint8(1); case uint16: o = uint16(1); case uint32: o = uint32(1); case uint64: o = uint64(1) }; return o.(T) }
 `
 
-// randomPrograms are the functions of n programs, the same each time.
-func randomPrograms(n int) []string {
-	w := &writer{Rand: rand.New(rand.NewPCG(9, 26))}
+// randomPrograms are the functions of n programs, the same each time for a seed.
+func randomPrograms(n int, seed uint64) []string {
+	w := &writer{Rand: rand.New(rand.NewPCG(9, seed))}
 	out := make([]string, n)
 	for i := range out {
 		out[i] = w.program(fmt.Sprintf("p%d", i))
@@ -102,7 +103,8 @@ const sampleFile = "testdata/differential.out"
 
 // TestDifferential runs random programs as cells. The normal suite compares a
 // few with what they printed when they were compiled; GOPHERLENS_SLOW=1 compiles
-// thousands and compares all, and -update renews the few.
+// thousands and compares all, and -update renews the few. GOPHERLENS_SEED makes
+// other programs.
 func TestDifferential(t *testing.T) {
 	if os.Getenv("GOPHERLENS_SLOW") == "" {
 		data, err := os.ReadFile(sampleFile)
@@ -121,10 +123,18 @@ func TestDifferential(t *testing.T) {
 		if testing.Short() {
 			n /= 2
 		}
-		comparePrograms(t, randomPrograms(n), want)
+		comparePrograms(t, randomPrograms(n, sampleSeed), want)
 		return
 	}
-	programs := randomPrograms(programsInAll)
+	seed := uint64(sampleSeed)
+	if text := os.Getenv("GOPHERLENS_SEED"); text != "" && !*update {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("GOPHERLENS_SEED is %q, want a number", text)
+		}
+		seed = n
+	}
+	programs := randomPrograms(programsInAll, seed)
 	want := runCompiled(t, programs)
 	if *update {
 		var b strings.Builder

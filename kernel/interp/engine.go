@@ -130,6 +130,7 @@ func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, u *unit) erro
 				fn.Instrs[i] = f
 			}
 		}
+		e.unbox(fn)
 	}
 	return nil
 }

@@ -10,7 +10,8 @@ import (
 // computed. They use what a compiler and an interpreter are likely to do
 // differently: integers of every width that overflow, parallel assignments,
 // closures over loop variables, slices that share memory, arrays and structs as
-// values, maps, strings, deferred calls and run-time errors.
+// values, maps, strings, deferred calls, run-time errors, and tight loops over
+// numbers in memory.
 type writer struct {
 	*rand.Rand
 	b     strings.Builder
@@ -34,6 +35,8 @@ var (
 
 // programTypes are declared once for all programs.
 const programTypes = `
+type celsius float64
+type box[T any] struct { k uint8; v T; w [2]T; in struct { b bool; v T } }
 type pair struct { a int8; b uint32; s string }
 func (p pair) sum() int { return int(p.a) + int(p.b) }
 func (p *pair) add(n int8) { p.a += n; p.b *= 3 }
@@ -137,7 +140,7 @@ func (w *writer) statement(depth int) {
 		w.assign()
 		return
 	}
-	switch w.IntN(16) {
+	switch w.IntN(18) {
 	case 0, 1, 2, 3:
 		w.assign()
 	case 4:
@@ -162,6 +165,8 @@ func (w *writer) statement(depth int) {
 		w.jump()
 	case 15:
 		w.dispatch()
+	case 16, 17:
+		w.tight()
 	}
 }
 
@@ -203,8 +208,12 @@ func (w *writer) parallel() {
 		}
 	}
 	w.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	depth := 1
+	if t == "string" {
+		depth = 0 // a string that holds itself twice doubles in each turn of a loop
+	}
 	for range left {
-		right = append(right, w.expr(t, 1))
+		right = append(right, w.expr(t, depth))
 	}
 	if len(left) > 0 {
 		w.line("%s = %s", strings.Join(left, ", "), strings.Join(right, ", "))

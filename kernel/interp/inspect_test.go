@@ -10,7 +10,7 @@ import (
 )
 
 // at completes or inspects src, in which | is the cursor.
-func at(src string) (string, int) {
+func caretAt(src string) (string, int) {
 	return strings.Replace(src, "|", "", 1), strings.IndexByte(src, '|')
 }
 
@@ -76,7 +76,7 @@ func TestInspectFolder(t *testing.T) {
 		{"n.Title|", 0, "Title(short bool) string\n\nTitle is how it is called."},
 		{"n.String|", 0, "String() string"},
 	} {
-		src, cursor := at(c.src)
+		src, cursor := caretAt(c.src)
 		b, _ := s.Inspect(src, cursor, c.detail)
 		if text, _ := b["text/plain"].(string); !strings.Contains(text, c.want) {
 			t.Errorf("%q: %q, want %q", c.src, text, c.want)
@@ -92,7 +92,7 @@ func TestInspectFolder(t *testing.T) {
 		`import "./scale/../../|`:               "",
 		`import "./nowhere/|`:                   "",
 	} {
-		src, cursor := at(src)
+		src, cursor := caretAt(src)
 		var got []string
 		for _, i := range s.Complete(src, cursor).Items {
 			got = append(got, i.Text)
@@ -173,7 +173,7 @@ func sum(xs ...int) (s int) {
 		{"\"sum|\"", ""},
 		{"/* sum| */", ""},
 	} {
-		src, cursor := at(c.src)
+		src, cursor := caretAt(c.src)
 		b, found := s.Inspect(src, cursor, 0)
 		text, _ := b["text/plain"].(string)
 		if found != (c.want != "") || !strings.Contains(text, c.want) {
@@ -268,7 +268,7 @@ lower, Low := 1, 2`)
 		{"/* c */ w.N|", "Next"},
 		{"strings.NewReader(\"a\").Re|", "Read ReadAt ReadByte ReadRune Reset"},
 	} {
-		src, cursor := at(c.src)
+		src, cursor := caretAt(c.src)
 		var names []string
 		for _, i := range s.Complete(src, cursor).Items {
 			names = append(names, i.Text)

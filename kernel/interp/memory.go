@@ -61,13 +61,12 @@ func (e *engine) indexAddr(fn *function, i *ssa.IndexAddr) func(*frame) {
 		if !a.array {
 			s := *(*[]struct{})(w.p)
 			base, n = unsafe.Pointer(unsafe.SliceData(s)), len(s)
+		} else if base == nil {
+			e.fail(fr, i, nilDereference())
 		}
 		x, unsigned, ok := index(fr.stack[ri], n)
 		if !ok {
 			e.fail(fr, i, outOfRange(x, n, unsigned, boundsIndex))
-		}
-		if base == nil {
-			e.fail(fr, i, nilDereference())
 		}
 		*open(&fr.stack[r]) = word{a.target, unsafe.Add(base, uintptr(x)*a.size)}
 	}
