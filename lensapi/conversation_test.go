@@ -57,6 +57,9 @@ func TestForgottenChatEnds(t *testing.T) {
 	m := load(t, lens.Embedded)
 	ctx := context.Background()
 	c, err := m.NewChat(lens.ChatOptions{ID: "gone", MaxTokens: 5})
+	if err == nil && c.MIMEBundle()["text/plain"] != "conversation gone with teach: nothing said yet\n" {
+		t.Errorf("a new chat shows %q", c.MIMEBundle()["text/plain"])
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,9 @@ func (c *Conversation) String() string {
 // Tokens are shaded by surprisal, -ln p of the token as the model saw it coming.
 func (c *Conversation) MIMEBundle() map[string]any {
 	b := map[string]any{"text/plain": c.String()}
+	if c.Len() == 0 {
+		b["text/plain"] = fmt.Sprintf("conversation %s with %s: nothing said yet\n", c.ID(), c.m.name)
+	}
 	type tok struct {
 		TokenInfo
 		Surprisal float64

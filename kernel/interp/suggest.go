@@ -59,7 +59,8 @@ func edits(a, b string, limit int) int {
 var (
 	undefinedName   = regexp.MustCompile(`^undefined: (\w+)$`)
 	undefinedMember = regexp.MustCompile(`^undefined: (\w+)\.(\w+)$`)
-	undefinedField  = regexp.MustCompile(`undefined \(type \*?(\w+) has no field or method (\w+)\)$`)
+	unexported      = regexp.MustCompile(`, but does have unexported (?:field|method) \w+\)$`)
+	undefinedField  = regexp.MustCompile(`undefined \(type \*?(?:(\w+)\.)?(\w+) has no field or method (\w+)\)$`)
 )
 
 // packagesNamed lists the import paths, quoted, of packages of that name.
@@ -79,10 +80,53 @@ func packagesNamed(name string) (paths []string) {
 // a type was declared, or a folder's package loaded, twice.
 var sameName = regexp.MustCompile(`of (?:\w+ )*type (\S+)\) as (\S+) value`)
 
+// ending is the shortest candidate that ends in want: LogitLens for Lens.
+func ending(want string, candidates []string) string {
+	best := ""
+	for _, c := range candidates {
+		if len(want) < 4 || !strings.HasSuffix(strings.ToLower(c), strings.ToLower(want)) {
+			continue
+		}
+		if best == "" || len(c) < len(best) || len(c) == len(best) && c < best {
+			best = c
+		}
+	}
+	return best
+}
+
+// typeNamed finds the type that a message calls pkg.name, or name if it is of cells; nil if there is none.
+func (s *Session) typeNamed(u *unit, a *assembly, pkg, name string) types.Object {
+	if pkg == "" {
+		if o := u.pkg.Scope().Lookup(name); o != nil {
+			return o
+		}
+		if o, ok := s.scope[name]; ok {
+			return o
+		}
+		return nil
+	}
+	paths := []string{a.imports[pkg]}
+	for _, quoted := range packagesNamed(pkg) {
+		if p, err := strconv.Unquote(quoted); err == nil {
+			paths = append(paths, p)
+		}
+	}
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if p, err := s.importer().Import(path); err == nil && p.Scope().Lookup(name) != nil {
+			return p.Scope().Lookup(name)
+		}
+	}
+	return nil
+}
+
 // suggest adds to a message about an unknown name the one that may be meant.
 func (s *Session) suggest(u *unit, a *assembly, msg string) string {
 	var want string
 	var candidates []string
+	msg = unexported.ReplaceAllString(msg, ")") // of a package: nobody can call it
 	if m := sameName.FindStringSubmatch(msg); m != nil && m[1] == m[2] {
 		if !strings.Contains(m[1], ".") {
 			return msg + "; a variable defined before " + strings.TrimLeft(m[1], "*[]") + " was declared anew has the type of then: define it again"
@@ -111,21 +155,26 @@ func (s *Session) suggest(u *unit, a *assembly, msg string) string {
 			}
 		}
 	} else if m := undefinedField.FindStringSubmatch(msg); m != nil {
-		want = m[2]
-		o := u.pkg.Scope().Lookup(m[1])
-		if o == nil {
-			o = s.scope[m[1]]
-		}
+		want = m[3]
+		o := s.typeNamed(u, a, m[1], m[2])
 		if o != nil {
 			for _, f := range fieldsOf(o.Type()) {
-				candidates = append(candidates, f.Name())
+				if m[1] == "" || f.Exported() {
+					candidates = append(candidates, f.Name())
+				}
 			}
 			for sel := range types.NewMethodSet(types.NewPointer(o.Type())).Methods() {
-				candidates = append(candidates, sel.Obj().Name())
+				if m[1] == "" || sel.Obj().Exported() {
+					candidates = append(candidates, sel.Obj().Name())
+				}
 			}
 		}
 	}
-	if c := near(want, candidates); want != "" && c != "" {
+	c := near(want, candidates)
+	if c == "" && undefinedField.MatchString(msg) {
+		c = ending(want, candidates)
+	}
+	if want != "" && c != "" {
 		return fmt.Sprintf("%s; did you mean %s?", msg, c)
 	}
 	return msg
