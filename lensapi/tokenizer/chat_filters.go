@@ -44,6 +44,14 @@ func (g *rendering) filter(name string, v any, a []any, kw map[string]any) any {
 	case "string", "safe":
 		return str(v)
 	case "int":
+		if u, un := v.(undefined); un {
+			fail("%s is undefined, so it is no integer", quote(u.name))
+		}
+		if text, isText := v.(string); isText && len(a) > 0 {
+			if _, err := strconv.Atoi(strings.TrimSpace(text)); err != nil {
+				return a[0]
+			}
+		}
 		return toInt(v)
 	case "float":
 		f, _, ok := asNumber(v)

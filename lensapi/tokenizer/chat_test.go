@@ -208,6 +208,7 @@ func TestTemplateSemantics(t *testing.T) {
 		{"100% {sure} }} %}", "100% {sure} }} %}"},
 		{"{{ none }}|{{ nothing }}|{{ none is defined }}", "None||True"},
 		{"{{ strftime_now('%Y-%m-%d') | length }}{{ strftime_now is defined }}", "10False"},
+		{"{{ 'x'|int(5) }}{{ ' 7 '|int(5) }}{{ 1 in [1.0] }}", "57True"},
 		{"{{ tools is none }}{{ documents is none }}", "TrueTrue"},
 		{"{{ bos_token }}{{ eos_token }}", "<s></s>"},
 	} {
@@ -272,6 +273,7 @@ func TestTemplateErrors(t *testing.T) {
 		{"{% set s = [1] * 1000000000 %}", "bytes"},
 		{"{{ 'x' | indent(1000000000) }}", "width"},
 		{"{{ none | length }}", "no length"},
+		{"{{ nothing | int }}", "undefined"},
 		{"{% for i in range(2000) %}{{ '" + strings.Repeat("x", 50000) + "' }}{% endfor %}", "writes more"},
 	} {
 		short := c.template
