@@ -88,12 +88,12 @@ func (p *templateParser) tag() stmt {
 		return p.setTag()
 	case "macro":
 		return p.macroTag()
-	case "generation": // marks the assistant's tokens for training; it changes nothing in the text
+	case "generation": // marks the assistant's tokens for training; it changes nothing in the text, but has a scope
 		p.at++
 		p.end(tokenBlockEnd)
 		b, _ := p.body("endgeneration")
 		p.end(tokenBlockEnd)
-		return b
+		return func(s *scope) flow { return b(s.inner()) }
 	case "break", "continue":
 		if p.loops == 0 {
 			fail("line %d: %s stands outside of a loop", t.line, t.val)

@@ -204,6 +204,7 @@ func TestTemplateSemantics(t *testing.T) {
 		{"{{ \"it's\" }}{{ 'say \\'x\\'' }}{{ 'back\\\\slash' }}{{ '\\u00e9' }}{{ 'q\"q' }}", `it'ssay 'x'back\slashéq"q`},
 		{"{{\n 'a'\n ~\n 'b'\n}}", "ab"},
 		{"{% generation %}x{% endgeneration %}", "x"},
+		{"{% set x = 1 %}{% generation %}{% set x = 2 %}{{ x }}{% endgeneration %}{{ x }}", "21"},
 		{"{{ messages[0].role is string }}{{ messages is mapping }}{{ none is none }}{{ 3 is odd }}{{ x is not defined }}", "TrueFalseTrueTrueTrue"},
 		{"100% {sure} }} %}", "100% {sure} }} %}"},
 		{"{{ none }}|{{ nothing }}|{{ none is defined }}", "None||True"},
