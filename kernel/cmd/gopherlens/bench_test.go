@@ -20,6 +20,7 @@ func TestBench(t *testing.T) {
 			CPU       string  `json:"cpu"`
 			Cores     int     `json:"cores"`
 			FMAGflops float64 `json:"fma_gflops"`
+			Sustained float64 `json:"fma_gflops_sustained"`
 			ReadGBps  float64 `json:"read_gbps"`
 		} `json:"machine"`
 		Rows []struct {
@@ -34,7 +35,7 @@ func TestBench(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if m := got.Machine; m.CPU == "" || m.Cores < 1 || m.FMAGflops < 0.01 || m.FMAGflops > 1e6 || m.ReadGBps < 0.01 || m.ReadGBps > 1e5 {
+	if m := got.Machine; m.CPU == "" || m.Cores < 1 || m.FMAGflops < 0.01 || m.FMAGflops > 1e6 || m.Sustained < 0.01 || m.Sustained > 1e6 || m.ReadGBps < 0.01 || m.ReadGBps > 1e5 {
 		t.Errorf("machine %+v", m)
 	}
 	var names []string
