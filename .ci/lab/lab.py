@@ -181,13 +181,13 @@ def runs(lab, notebook, pictures):
 
 def shows(lab, name, pictures, how):
     state = lab.js(STATE)
-    check(state["cells"] and state["images"] and not (state["unrun"] or state["errors"] or state["broken"] or state["scripts"] or state["complaints"]), f"{name}: {state}")
+    check(state["cells"] and state["images"] and not (state["unrun"] or state["errors"] or state["broken"] or state["scripts"] or state["complaints"] or state["wide"]), f"{name}: {state}")
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         lab.theme(theme)
         lab.picture(pictures / f"lab-{name}-{theme.split()[1].lower()}.png", tall=True)
         worst = lab.js(CONTRAST)
         check(worst["ratio"] >= 3, f"{name}: hardly to be read in {theme}: {worst}")
-    print(f"{name}: {how}; {state['cells']} code cells, {state['images']} images, {state['tables']} tables; wide: {state['wide']}", flush=True)
+    print(f"{name}: {how}; {state['cells']} code cells, {state['images']} images, {state['tables']} tables", flush=True)
 
 
 def reopened(lab, notebook, pictures):
