@@ -137,8 +137,10 @@
 //   - Find files in a stack: positions are In[3]:2. The function of a frame that
 //     runtime.Caller reports may be one of the interpreter's.
 //   - Tell all types apart by name: an unnamed struct prints the name of an
-//     embedded field before its type, and types that generic functions declare
-//     inside print without the function's type arguments.
+//     embedded field before its type, types that generic functions declare
+//     inside print without the function's type arguments, and unnamed types made
+//     of generic ones of the library print the interpreter's name for these
+//     ([]iter@patch.Seq[int]).
 //   - Declare a type at the top level for the rest of a block only: what a cell
 //     declares is the session's. A flag or a metric that compiled code lets be
 //     registered once panics when its cell runs again.

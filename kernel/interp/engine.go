@@ -140,6 +140,9 @@ func (s *Session) replaceInstrs(in *ixgo.Interp, sets *methodSets, u *unit) erro
 // ixgo calls that part iter@patch.
 func (e *engine) renameTypes() {
 	for _, rt := range e.types {
+		if rt == nil { // of nil
+			continue
+		}
 		if path, ok := strings.CutSuffix(rt.PkgPath(), "@patch"); ok {
 			reflectx.SetTypeName(rt, path, strings.ReplaceAll(rt.Name(), "@patch", ""))
 		}
