@@ -255,10 +255,7 @@ func compare[T number](op token.Token, z, x, y uintptr) step {
 // shift has a count that is not negative.
 func (u *unboxer) shift(i *ssa.BinOp, k numKind, z, x uintptr) step {
 	p, size := u.place(i.Y), numKindOf(i.Y.Type()).size()
-	count := func(b unsafe.Pointer) (n uint64) {
-		unboxed(size, unsafe.Add(b, p), unsafe.Pointer(&n))
-		return n
-	}
+	count := func(b unsafe.Pointer) uint64 { return *at[uint64](b, p) }
 	switch size {
 	case 1:
 		count = func(b unsafe.Pointer) uint64 { return uint64(*at[uint8](b, p)) }
@@ -266,8 +263,6 @@ func (u *unboxer) shift(i *ssa.BinOp, k numKind, z, x uintptr) step {
 		count = func(b unsafe.Pointer) uint64 { return uint64(*at[uint16](b, p)) }
 	case 4:
 		count = func(b unsafe.Pointer) uint64 { return uint64(*at[uint32](b, p)) }
-	case 8:
-		count = func(b unsafe.Pointer) uint64 { return *at[uint64](b, p) }
 	}
 	switch k {
 	case i8:
