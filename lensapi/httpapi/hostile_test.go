@@ -275,6 +275,11 @@ func TestShutdown(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, ln) }()
+	ahead, err := net.Dial("tcp", ln.Addr().String()) // as browsers do, for a request that may come
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ahead.Close()
 	client := &httpapi.Client{Base: "http://" + ln.Addr().String()}
 	if _, err := client.Chat(context.Background(), httpapi.ChatRequest{Text: question, ConversationID: "whole"}); err != nil {
 		t.Fatal(err)

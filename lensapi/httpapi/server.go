@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -102,6 +103,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if srv.ErrorLog == nil {
 		srv.ErrorLog = log.New(nowhere{}, "", 0)
 	}
+	var ahead unused
+	srv.ConnState = ahead.note
+	srv.RegisterOnShutdown(ahead.close)
 	loading := make(chan struct{})
 	go func() {
 		defer close(loading)
@@ -132,6 +136,34 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	<-ended
 	<-loading
 	return errors.Join(err, s.Close())
+}
+
+// unused are the connections on which no request has come yet. Browsers open some ahead; Shutdown would wait five seconds
+// for each.
+type unused struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+func (u *unused) note(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.conns == nil {
+		u.conns = map[net.Conn]bool{}
+	}
+	if state == http.StateNew {
+		u.conns[c] = true
+	} else {
+		delete(u.conns, c)
+	}
+}
+
+func (u *unused) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		c.Close()
+	}
 }
 
 type nowhere struct{}
