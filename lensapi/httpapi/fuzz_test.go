@@ -17,6 +17,7 @@ func FuzzRequest(f *testing.F) {
 		{"GET", "/api/attention/c/rollout?heads=0,1&n=3", "", ""},
 		{"POST", "/api/track", "", `{"conversation_id":"c","tokens":[1," Paris"]}`},
 		{"POST", "/api/search", "", `{"token":{"id":" Paris","first":2},"row":"3_post"}`},
+		{"POST", "/api/search", "text/html;, */*", `{"row":"3_post"}`},
 		{"POST", "/api/contrast", "", `{"a":{"text":"a"},"b":{"text":"b"},"statistic":"js"}`},
 		{"POST", "/api/patch", "application/x-ndjson", `{"clean":"a b","corrupted":"a c","token":5,"layers":[1]}`},
 		{"POST", "/v1/chat/completions", "", `{"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"max_tokens":1,"stop":["a","b"],"stream":true,"logprobs":true}`},

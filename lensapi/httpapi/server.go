@@ -201,5 +201,16 @@ func newAPI(mux *http.ServeMux, version string) huma.API {
 		Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}},
 		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: "application/json", RejectUnknownQueryParameters: true}
-	return humago.New(mux, c)
+	return onlyJSON{humago.New(mux, c), c}
 }
+
+// onlyJSON writes what the framework answers as JSON whatever Accept says: its reader of that header panics at some, and streams are ours.
+type onlyJSON struct {
+	huma.API
+	config huma.Config
+}
+
+func (onlyJSON) Negotiate(string) (string, error) { return "application/json", nil }
+
+// Config is what the framework looks for beside the methods of huma.API.
+func (a onlyJSON) Config() huma.Config { return a.config }
