@@ -56,7 +56,26 @@ func execute(t *testing.T, path string) [][]output {
 	return cells
 }
 
-// Every notebook runs without an error, and runs again from the cache alone with the same outputs.
+// says has some of what each notebook's text speaks of.
+var says = map[string][]string{
+	"01-logit-lens.ipynb": {
+		"The capital of France is Paris.", "The currency of France is the euro.", // the chat
+		"␣Paris .99",      // the lens of the prompt
+		"5_post", "embed", // its rows
+		"before it:", "␣euro 1.0, rank 1", // the click
+		"forward passes for reopening and clicking: 0",
+	},
+	"02-looking-closer.ipynb": {
+		"lens raw", "lens scaled", "mean KL to the model's own output", // side by side
+		"Adam", "tuned", // the fit
+		"logit of “␣Paris” less “␣Rome”", "largest heads: L1H0", "remainder", // attribution
+		"L0H3", "last looks at", // attention
+		"denoising", "clean 10.310, corrupted -8.281", // patching
+		"zero blocks.0.attn.hook_z heads [3]", // intervention
+	},
+}
+
+// Every notebook runs without an error and shows what it says, and runs again from the cache alone with the same outputs.
 func TestNotebooks(t *testing.T) {
 	paths, err := filepath.Glob("../../../notebooks/*.ipynb")
 	if err != nil || len(paths) == 0 {
@@ -73,6 +92,7 @@ func TestNotebooks(t *testing.T) {
 			}
 			t.Setenv(lens.CacheDirEnv, t.TempDir())
 			first, second := execute(t, path), execute(t, path)
+			var all strings.Builder
 			pictures := 0
 			for i, cell := range first {
 				for j, o := range cell {
@@ -80,6 +100,7 @@ func TestNotebooks(t *testing.T) {
 						pictures++
 					}
 					a, b := shown(t, o), shown(t, second[i][j])
+					all.WriteString(a + "\n")
 					if strings.HasPrefix(a, "forward passes since load") {
 						if !strings.HasPrefix(b, "forward passes since load: 0 (0 tokens)") {
 							t.Errorf("the second run is not from the cache:\n%s", b)
@@ -93,6 +114,14 @@ func TestNotebooks(t *testing.T) {
 			}
 			if pictures < 3 {
 				t.Errorf("%d pictures", pictures)
+			}
+			if len(says[filepath.Base(path)]) == 0 {
+				t.Error("nothing is said of this notebook")
+			}
+			for _, want := range says[filepath.Base(path)] {
+				if !strings.Contains(all.String(), want) {
+					t.Errorf("no %q in\n%s", want, all.String())
+				}
 			}
 		})
 	}
@@ -110,47 +139,4 @@ func shown(t *testing.T, o output) string {
 		t.Fatalf("%s: %v", raw, err)
 	}
 	return strings.Join(lines, "")
-}
-
-func TestFirstNotebookShowsWhatItSays(t *testing.T) {
-	t.Setenv(lens.CacheDirEnv, t.TempDir())
-	var all strings.Builder
-	for _, cell := range execute(t, "../../../notebooks/01-logit-lens.ipynb") {
-		for _, o := range cell {
-			all.WriteString(shown(t, o) + "\n")
-		}
-	}
-	for _, want := range []string{
-		"The capital of France is Paris.", "The currency of France is the euro.", // the chat
-		"␣Paris .99",      // the lens of the prompt
-		"5_post", "embed", // its rows
-		"before it:", "␣euro 1.0, rank 1", // the click
-		"forward passes for reopening and clicking: 0",
-	} {
-		if !strings.Contains(all.String(), want) {
-			t.Errorf("no %q in\n%s", want, all.String())
-		}
-	}
-}
-
-func TestSecondNotebookShowsWhatItSays(t *testing.T) {
-	t.Setenv(lens.CacheDirEnv, t.TempDir())
-	var all strings.Builder
-	for _, cell := range execute(t, "../../../notebooks/02-looking-closer.ipynb") {
-		for _, o := range cell {
-			all.WriteString(shown(t, o) + "\n")
-		}
-	}
-	for _, want := range []string{
-		"lens raw", "lens scaled", "mean KL to the model's own output", // side by side
-		"Adam", "tuned", // the fit
-		"logit of “␣Paris” less “␣Rome”", "largest heads: L1H0", "remainder", // attribution
-		"L0H3", "last looks at", // attention
-		"denoising", "clean 10.310, corrupted -8.281", // patching
-		"zero blocks.0.attn.hook_z heads [3]", // intervention
-	} {
-		if !strings.Contains(all.String(), want) {
-			t.Errorf("no %q in\n%s", want, all.String())
-		}
-	}
 }
