@@ -83,6 +83,11 @@ func interruptAfter(t *testing.T, c *client.Client, began chan struct{}) {
 	}
 }
 
+// counts is a cell that says whether n grows, as soon as it does or when the time is over.
+func counts(wait time.Duration) string {
+	return fmt.Sprintf("before, until := n.Load(), time.Now().Add(%d); for n.Load() == before && time.Now().Before(until) { time.Sleep(time.Millisecond) }; n.Load() > before", wait)
+}
+
 // TestSubshellCells: cells of a subshell run while a cell of the main shell does,
 // whatever that one is busy with, and share its state.
 func TestSubshellCells(t *testing.T) {
@@ -103,8 +108,12 @@ func TestSubshellCells(t *testing.T) {
 					t.Errorf("%+v %q %s", got.reply.Failure, got.stream(t, "stdout"), got.types())
 				}
 			}
-			if before, after := cellIn(t, c, a, "n.Load()").value(t), cellIn(t, c, b, "time.Sleep(5*time.Millisecond); n.Load()").value(t); (before != after) != (name == "loop") {
-				t.Errorf("the main shell's cell went from %v to %v", before, after)
+			wait, want := 5*time.Millisecond, "false"
+			if name == "loop" {
+				wait, want = 10*time.Second, "true"
+			}
+			if got := cellIn(t, c, b, counts(wait)).value(t); got != want {
+				t.Errorf("whether the main shell's cell counts: %v", got)
 			}
 			interruptAfter(t, c, began)
 			if got := <-ended; got.reply.EName != "interrupted" || got.stream(t, "stdout") != "main" {
@@ -132,8 +141,7 @@ func TestSubshellInterrupts(t *testing.T) {
 	if got := <-mainEnded; got.reply.EName != "interrupted" {
 		t.Errorf("the main shell's cell: %+v", got.reply.Failure)
 	}
-	before := good(t, c, "n.Load()").value(t)
-	if after := good(t, c, "time.Sleep(5*time.Millisecond); n.Load()").value(t); before == after {
+	if good(t, c, counts(10*time.Second)).value(t) != "true" {
 		t.Error("an interrupt of the main shell's cell stopped the subshell's")
 	}
 	interruptAfter(t, c, subBegan)
