@@ -241,7 +241,7 @@ func eachKey(data []byte, f func(key string, val json.RawMessage) error) error {
 	if _, err := dec.Token(); err != nil {
 		return jsonError(err)
 	}
-	if rest := bytes.TrimSpace(data[dec.InputOffset():]); len(rest) > 0 {
+	if rest := bytes.Trim(data[dec.InputOffset():], " \t\r\n"); len(rest) > 0 { // bytes.TrimSpace would pass \f and more
 		return errors.New("data after the JSON object")
 	}
 	return nil

@@ -321,6 +321,7 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(file(`{"a":{"dtype":"BF16","shape":[0],"data_offsets":[0,0]}}  `, nil))
 	f.Add(file(`{"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,1]}}`, []byte{1}))
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 127})
+	f.Add(file("{}\f", nil))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := weights.Open(fstest.MapFS{"model.safetensors": {Data: data}})
 		if err != nil {
