@@ -31,6 +31,16 @@ func (e *engine) call(fn *function, i *ssa.Call, old func(*frame)) func(*frame) 
 			if callee := e.earlier(f); callee != nil {
 				return e.caller(callee, fn.regs(i.Call.Args), fn.reg(i))
 			}
+			if log := e.logged(f); log != nil {
+				r, args := fn.reg(i), fn.regs(i.Call.Args)
+				return func(fr *frame) {
+					e.compiled(fr, i, func(*frame) {
+						if err := log(fr, i, fr.values(args)); f.Name() == "Output" {
+							fr.stack[r] = err
+						}
+					})
+				}
+			}
 			return e.guarded(i, old)
 		}
 		return e.static(fn, i, f, nil)

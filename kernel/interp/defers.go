@@ -33,12 +33,12 @@ func (e *engine) deferCall(fn *function, i *ssa.Defer) func(*frame) {
 		bindings = fn.regs(f.Bindings)
 	case *ssa.Function:
 		if callee := e.earlier(f); f.Blocks == nil && callee != nil {
+			return e.push(fn, i, func(fr *frame) (any, []any) { return e.closure(callee, nil), fr.values(args) })
+		}
+		if log := e.logged(f); log != nil {
 			return e.push(fn, i, func(fr *frame) (any, []any) {
-				vals := make([]any, len(args))
-				for k, a := range args {
-					vals[k] = fr.stack[a]
-				}
-				return e.closure(callee, nil), vals
+				vals := fr.values(args)
+				return func() { log(fr, nil, vals) }, nil
 			})
 		}
 	}

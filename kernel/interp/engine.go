@@ -37,6 +37,14 @@ type frame struct {
 	deferid uint64
 }
 
+func (fr *frame) values(regs []int) []any {
+	vals := make([]any, len(regs))
+	for k, r := range regs {
+		vals[k] = fr.stack[r]
+	}
+	return vals
+}
+
 // function is a function that ixgo has compiled.
 type function struct {
 	Interp     *ixgo.Interp

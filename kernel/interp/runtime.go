@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"maps"
 	"math"
 	"os"
@@ -138,12 +137,7 @@ func (s *Session) overrides() map[string]any {
 	for name, f := range s.hosted() {
 		m[runtimePkg+"."+name] = f
 	}
-	for name, print := range map[string]func(v ...any) string{"Fatal": fmt.Sprint, "Fatalln": fmt.Sprintln} {
-		m["log."+name] = func(v ...any) { log.Output(2, print(v...)); s.exit(1) }
-		m["(*log.Logger)."+name] = func(l *log.Logger, v ...any) { l.Output(2, print(v...)); s.exit(1) }
-	}
-	m["log.Fatalf"] = func(f string, v ...any) { log.Output(2, fmt.Sprintf(f, v...)); s.exit(1) }
-	m["(*log.Logger).Fatalf"] = func(l *log.Logger, f string, v ...any) { l.Output(2, fmt.Sprintf(f, v...)); s.exit(1) }
+	maps.Copy(m, s.logOverrides())
 	maps.Copy(m, repeats())
 	return m
 }

@@ -55,6 +55,7 @@ type Session struct {
 	posMu     sync.Mutex
 	positions map[string]panicSite // where each goroutine last panicked
 	noted     atomic.Int64
+	logging   sync.Mutex // see log
 	panics    chan ixgo.PanicError
 	done      chan struct{}
 
