@@ -123,19 +123,19 @@
 //
 //   - Import what is not in this binary: cgo, plugin, runtime/cgo, runtime/race
 //     and modules that were not compiled in. Nothing is built or downloaded here;
-//     gopherlens build compiles a kernel with more (package extend).
+//     gopherlens build compiles a kernel with more (package extend). Nor
+//     testing/synctest, whose clock stands still while a goroutine waits for
+//     something outside, as all here do that an interrupt can end.
 //   - Use what a build does: //go:embed is refused; //go:linkname, build tags and
 //     assembly have no effect.
-//   - Use these generic functions of the standard library, which no table can
-//     hold: maphash.Comparable and WriteComparable, reflect.TypeAssert, and those
-//     of crypto/hkdf and crypto/pbkdf2.
 //   - Recurse without end: calls that nest deeper than 100,000 frames of the
 //     interpreter, which is some tens of thousands of calls, are an error, where
 //     compiled code has a stack of 1 GB.
 //   - Rely on finalizers, cleanups and weak pointers being prompt: a frame keeps
 //     what its last statements used until its function returns.
-//   - Find files in a stack: positions are In[3]:2. The function of a frame that
-//     runtime.Caller reports may be one of the interpreter's.
+//   - Find files in a stack: positions are In[3]:2, also in what a log.Logger
+//     writes. The function of a frame that runtime.Caller reports may be one of
+//     the interpreter's, and the source that log/slog's AddSource names is.
 //   - Tell all types apart by name: an unnamed struct prints the name of an
 //     embedded field before its type, types that generic functions declare
 //     inside print without the function's type arguments, and unnamed types made

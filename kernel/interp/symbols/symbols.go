@@ -59,7 +59,7 @@ const PatchMark = "@patch"
 
 // Hidden reports whether a package is there for other packages only, in parts.
 func Hidden(path string) bool {
-	return slices.ContainsFunc(patches, func(p patch) bool { return p.hidden && p.path == path })
+	return path == native || slices.ContainsFunc(patches, func(p patch) bool { return p.hidden && p.path == path })
 }
 
 // Register makes all packages of this binary known to the interpreter. The
@@ -73,6 +73,7 @@ func Register() {
 		}
 		ixgo.RegisterPackage(p)
 	}
+	registerNative()
 	for _, p := range patches {
 		if p.hidden {
 			ixgo.RegisterPackage(&ixgo.Package{Path: p.path, Name: p.name})
@@ -115,26 +116,16 @@ func Patch(ctx *ixgo.Context) error {
 		// The last element of the path is what %T prints before the dot.
 		ctx.SourcePackage(p.path + PatchMark).Package = types.NewPackage(p.path+PatchMark+"/"+p.name, p.name)
 	}
-	if p, ok := ixgo.LookupPackage("errors"); ok && p.Source != "" {
-		return nil // a version that has it
-	}
-	if err := ctx.RegisterPatch("errors", asType); err != nil {
-		return fmt.Errorf("package errors: %w", err)
+	for path, source := range generic {
+		if p, ok := ixgo.LookupPackage(path); ok && p.Source != "" {
+			continue // interpreted as a whole
+		}
+		if err := ctx.RegisterPatch(path, source); err != nil {
+			return fmt.Errorf("package %s: %w", path, err)
+		}
 	}
 	return nil
 }
-
-// asType is Go 1.26's errors.AsType, generic and so not in a table.
-const asType = `package errors
-
-import "errors"
-
-func AsType[E error](err error) (E, bool) {
-	var e E
-	ok := errors.As(err, &e)
-	return e, ok
-}
-`
 
 // number is the exact constant num/den.
 func number(num, den string, float bool) constant.Value {
