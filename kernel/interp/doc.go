@@ -142,8 +142,9 @@
 //     of generic ones of the library print the interpreter's name for these
 //     ([]iter@patch.Seq[int]).
 //   - Declare a type at the top level for the rest of a block only: what a cell
-//     declares is the session's. A flag or a metric that compiled code lets be
-//     registered once panics when its cell runs again.
+//     declares is the session's.
+//   - Register a name again with compiled code that takes it once, as expvar does,
+//     when the cell runs again; flags and handlers of package http are replaced.
 //
 // # Known limits of the interpreter (ixgo v1.1.1)
 //
