@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,18 +140,6 @@ func failure(name, value string) wire.Failure {
 
 // badContent is the answer to a request whose content cannot be decoded.
 func badContent(err error) wire.Failure { return failure("BadRequest", err.Error()) }
-
-// encode is json.Marshal without the escapes meant for JSON inside HTML, which
-// would make every HTML output larger.
-func encode(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
 
 func (k *Kernel) message(msgType string, parent json.RawMessage, content any) *wire.Message {
 	raw, err := encode(content)
