@@ -49,12 +49,23 @@ var Targets = []Target{
 	{module + "kernel/display", "display", "display"},
 	{"gorgonia.org/gorgonia", "", "gorgonia"},
 	{"gorgonia.org/tensor", "", "gorgonia_tensor"},
+	{"gonum.org/v1/gonum/dsp/fourier", "", "gonum_fourier"},
 	{"gonum.org/v1/gonum/floats", "", "gonum_floats"},
+	{"gonum.org/v1/gonum/integrate", "", "gonum_integrate"},
+	{"gonum.org/v1/gonum/interp", "", "gonum_interp"},
 	{"gonum.org/v1/gonum/mat", "", "gonum_mat"},
+	{"gonum.org/v1/gonum/optimize", "", "gonum_optimize"},
 	{"gonum.org/v1/gonum/stat", "", "gonum_stat"},
+	{"gonum.org/v1/gonum/stat/distuv", "", "gonum_distuv"},
 	{"gonum.org/v1/plot", "", "gonum_plot"},
+	{"gonum.org/v1/plot/palette", "", "gonum_palette"},
+	{"gonum.org/v1/plot/palette/moreland", "", "gonum_moreland"},
 	{"gonum.org/v1/plot/plotter", "", "gonum_plotter"},
+	{"gonum.org/v1/plot/plotutil", "", "gonum_plotutil"},
 	{"gonum.org/v1/plot/vg", "", "gonum_vg"},
+	{"gonum.org/v1/plot/vg/draw", "", "gonum_draw"},
+	{"gonum.org/v1/plot/vg/vgimg", "", "gonum_vgimg"},
+	{"gonum.org/v1/plot/vg/vgsvg", "", "gonum_vgsvg"},
 }
 
 // Go calls the go command, in a directory of the module, and returns what it
