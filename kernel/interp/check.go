@@ -240,7 +240,13 @@ func (s *Session) recheck(u *unit, a *assembly, src *source, errs []types.Error,
 			}
 			continue
 		}
-		own = append(own, diagnostic{pos, s.suggest(u, a, tidy(e.Msg))})
+		msg := tidy(e.Msg)
+		for _, st := range a.plan.stmts {
+			if len(st.defs) == 1 && !st.varSpec && pos.Line == st.rhsLine && pos.Column == st.rhsCol {
+				msg = definitionMismatch(msg)
+			}
+		}
+		own = append(own, diagnostic{pos, s.suggest(u, a, msg)})
 	}
 	if len(own) == 0 && hit {
 		return nil, true, nil

@@ -3,6 +3,8 @@ package interp
 import (
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
 	"go/token"
 	"go/types"
 	"reflect"
@@ -85,12 +87,46 @@ func syntaxDiagnostics(file string, errs []syntaxError) []diagnostic {
 
 // tidy words a message of the checker as a user of cells expects it.
 func tidy(msg string) string {
+	for _, w := range wordings {
+		msg = w.theirs.ReplaceAllString(msg, w.compiler)
+	}
 	msg = earlierSelf.ReplaceAllString(msg, "")
 	msg = strings.ReplaceAll(msg, runtimeName+".Println", "println")
 	msg = strings.ReplaceAll(msg, runtimeName+".Print", "print")
 	msg = strings.ReplaceAll(msg, " in argument to "+runtimeName+".Show", "")
 	msg = patchPlace.ReplaceAllString(msg, "")
 	return mainPrefix.ReplaceAllString(msg, "")
+}
+
+var multipleValue = regexp.MustCompile(`^multiple-value (.+) \(value of type (\(.+\))\) in single-value context$`)
+
+// definitionMismatch words what the checker says of `x := f()`, for a function of several results, where it has a variable's
+// declaration instead.
+func definitionMismatch(msg string) string {
+	m := multipleValue.FindStringSubmatch(msg)
+	if m == nil {
+		return msg
+	}
+	call, _ := parser.ParseExpr(m[1])
+	results, _ := parser.ParseExpr("func" + m[2])
+	c, isCall := ast.Unparen(call).(*ast.CallExpr)
+	f, isFunc := results.(*ast.FuncType)
+	if !isCall || !isFunc {
+		return msg
+	}
+	return fmt.Sprintf("assignment mismatch: 1 variable but %s returns %d values", types.ExprString(c.Fun), f.Params.NumFields())
+}
+
+// wordings are where the compiler has other words than the checker of the library.
+var wordings = []struct {
+	theirs   *regexp.Regexp
+	compiler string
+}{
+	{regexp.MustCompile(`^label (\S+) not declared$`), "label $1 not defined"},
+	{regexp.MustCompile(`^label (\S+) declared and not used$`), "label $1 defined and not used"},
+	{regexp.MustCompile(`^invalid (break|continue) label (\S+)$`), "$1 label not defined: $2"},
+	{regexp.MustCompile(`^break not in for, switch, or select statement$`), "break is not in a loop, switch, or select"},
+	{regexp.MustCompile(`^continue not in for statement$`), "continue is not in a loop"},
 }
 
 // earlierSelf is what names of earlier selves end in.
@@ -106,6 +142,7 @@ var mainPrefix = regexp.MustCompile(`\bmain\.`)
 // harmless reports whether a complaint of the checker is none in a cell.
 func harmless(e types.Error) bool {
 	return e.Soft && (strings.HasPrefix(e.Msg, "declared and not used") || strings.Contains(e.Msg, "imported and not used")) ||
+		strings.HasSuffix(e.Msg, " declared and not used") && !strings.HasPrefix(e.Msg, "label ") || // of a type switch
 		strings.HasPrefix(e.Msg, "\t") ||
 		// go/types compares packages there, and every cell is one
 		strings.HasPrefix(e.Msg, "implicit assignment to unexported field") && ofCell.MatchString(e.Msg)
