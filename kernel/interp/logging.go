@@ -5,6 +5,8 @@ import (
 	"log"
 	"path"
 	"strings"
+	"sync"
+	"unsafe"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -59,8 +61,9 @@ func (s *Session) log(at []place, l *log.Logger, line string) error {
 	if flags&log.Lmsgprefix != 0 {
 		prefix, line = "", prefix+line
 	}
-	s.logging.Lock() // the logger's own lock is out of reach
-	defer s.logging.Unlock()
+	mu, _ := s.logging.LoadOrStore(uintptr(unsafe.Pointer(l)), new(sync.Mutex)) // the logger's own is out of reach
+	mu.(*sync.Mutex).Lock()
+	defer mu.(*sync.Mutex).Unlock()
 	return log.New(l.Writer(), prefix, flags&^(log.Lshortfile|log.Llongfile|log.Lmsgprefix)).Output(0, fmt.Sprintf("%s:%d: %s", where.file, where.line, line))
 }
 

@@ -45,14 +45,15 @@ func (s *Session) registrations() map[string]any {
 		if t.NumIn() < 3 { // those that make a flag take its name, its usage and one thing more
 			continue
 		}
-		at := 0
-		for t.In(at).Kind() != reflect.String {
-			at++
+		for at := range t.NumIn() {
+			if t.In(at).Kind() == reflect.String { // the name comes before the usage
+				m["flag."+name] = reflect.MakeFunc(t, func(args []reflect.Value) []reflect.Value {
+					s.renewFlag(args[at].String())
+					return f.Call(args)
+				}).Interface()
+				break
+			}
 		}
-		m["flag."+name] = reflect.MakeFunc(t, func(args []reflect.Value) []reflect.Value {
-			s.renewFlag(args[at].String())
-			return f.Call(args)
-		}).Interface()
 	}
 	return m
 }

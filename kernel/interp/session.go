@@ -55,7 +55,7 @@ type Session struct {
 	posMu     sync.Mutex
 	positions map[string]panicSite // where each goroutine last panicked
 	noted     atomic.Int64
-	logging   sync.Mutex // see log
+	logging   sync.Map // address of a logger -> *sync.Mutex, see log
 	panics    chan ixgo.PanicError
 	done      chan struct{}
 
