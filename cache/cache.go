@@ -34,6 +34,7 @@ type Store struct {
 	closed bool
 	busy   sync.WaitGroup
 
+	names nameLocks
 	mu    sync.Mutex // held briefly, never during disk access
 	convs map[string]*Conversation
 

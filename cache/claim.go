@@ -81,8 +81,8 @@ func (c *Conversation) takeLock() (io.Closer, error) {
 	return c.s.disk.Lock("locks/" + dirName(c.ID()))
 }
 
-// catchUp compares with the disk, under the lock.
-func (c *Conversation) catchUp() error {
+// there asks the disk whether the folder of this id is still that of this conversation. ErrNotFound if it is not.
+func (c *Conversation) there() error {
 	id, uid := c.identity()
 	meta, err := readMetadata(c.s.disk, convPath(id))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && meta.UID != uid {
@@ -91,7 +91,12 @@ func (c *Conversation) catchUp() error {
 		}
 		return ErrNotFound
 	}
-	if err != nil {
+	return err
+}
+
+// catchUp compares with the disk, under the lock.
+func (c *Conversation) catchUp() error {
+	if err := c.there(); err != nil {
 		return err
 	}
 	before, err := c.snapshot()

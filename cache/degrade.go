@@ -137,6 +137,7 @@ func (s *Store) reopen() error {
 		return err
 	}
 	for _, c := range s.loaded() {
+		c.amu.Lock() // one who adds relies on the claim until the end
 		c.wmu.Lock()
 		err := c.closeLogs()
 		if c.lock != nil {
@@ -155,6 +156,7 @@ func (s *Store) reopen() error {
 		}
 		c.mu.Unlock()
 		c.wmu.Unlock()
+		c.amu.Unlock()
 		if err != nil {
 			s.report("conversation %s: closing its files in the folder that is gone: %v", c.ID(), err)
 		}

@@ -24,10 +24,7 @@ func (s *Store) Conversation(id string) (*Conversation, error) {
 
 // get finds a conversation in memory or on disk. full asks for records and events too.
 func (s *Store) get(id string, full bool) (*Conversation, error) {
-	s.mu.Lock()
-	c := s.convs[id]
-	s.mu.Unlock()
-	if c != nil {
+	if c := s.inMemory(id); c != nil {
 		same, err := c.refresh(full)
 		if err != nil {
 			return nil, fmt.Errorf("conversation %s: %w", id, err)
@@ -37,24 +34,38 @@ func (s *Store) get(id string, full bool) (*Conversation, error) {
 		}
 		s.forget(c)
 	}
-	c, err := s.load(id, full)
-	if err != nil {
-		return nil, err
+	c, read, err := s.read(id, full)
+	if err != nil || read {
+		return c, err
 	}
-	s.mu.Lock()
-	other := s.convs[id]
-	if other == nil {
-		s.convs[id] = c
-	}
-	s.mu.Unlock()
-	if other == nil {
-		return c, nil
-	}
-	// Another goroutine read it at the same time; all must share one value.
-	if _, err := other.refresh(full); err != nil {
+	if _, err := c.refresh(full); err != nil {
 		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
-	return other, nil
+	return c, nil
+}
+
+// read loads a conversation, unless another goroutine has done so just now: all must share one value.
+func (s *Store) read(id string, full bool) (c *Conversation, read bool, err error) {
+	defer s.names.lock(id)()
+	if c := s.inMemory(id); c != nil {
+		return c, false, nil
+	}
+	if c, err = s.load(id, full); err != nil {
+		return nil, false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other := s.convs[id]; other != nil { // saved under another id: see elsewhere
+		return other, false, nil
+	}
+	s.convs[id] = c
+	return c, true, nil
+}
+
+func (s *Store) inMemory(id string) *Conversation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.convs[id]
 }
 
 // forget drops a conversation that is not on disk any more.
@@ -111,7 +122,7 @@ func (s *Store) all() ([]*Conversation, error) {
 			continue
 		}
 		if _, there := slices.BinarySearch(names, c.ID()); !there {
-			if _, err := s.disk.Lstat(convPath(c.ID())); errors.Is(err, fs.ErrNotExist) && !s.vanished() {
+			if s.isDeleted(c) {
 				s.forget(c)
 			}
 		}
@@ -126,6 +137,17 @@ func (s *Store) all() ([]*Conversation, error) {
 		}
 	}
 	return out, nil
+}
+
+// isDeleted says that a conversation's folder is gone from a cache that is there.
+func (s *Store) isDeleted(c *Conversation) bool {
+	id := c.ID()
+	defer s.names.lock(id)()
+	if c.ID() != id { // renamed just now
+		return false
+	}
+	_, err := s.disk.Lstat(convPath(id))
+	return errors.Is(err, fs.ErrNotExist) && !s.vanished()
 }
 
 // List describes all conversations, the most recently written first.

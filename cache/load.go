@@ -341,8 +341,7 @@ func (c *Conversation) refresh(full bool) (same bool, err error) {
 
 // reread is refresh for a disk that answers.
 func (c *Conversation) reread(st *state, full bool) (same bool, err error) {
-	id, uid := c.identity()
-	dir := convPath(id)
+	dir := convPath(c.ID())
 	log, err := c.s.disk.Lstat(dir + "/tokens.log")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return true, err
@@ -351,14 +350,10 @@ func (c *Conversation) reread(st *state, full bool) (same bool, err error) {
 	if err == nil && full == st.full && st.log != nil && os.SameFile(log, st.log) && log.Size() == st.log.Size() && log.ModTime().Equal(st.log.ModTime()) {
 		return true, nil
 	}
-	meta, err := readMetadata(c.s.disk, dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && meta.UID != uid {
-		if c.s.vanished() {
-			return true, errVanished
+	if err := c.there(); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			return false, nil
 		}
-		return false, nil
-	}
-	if err != nil {
 		return true, err
 	}
 	if full != st.full || log != nil && log.Size() < st.logEnd {

@@ -5,9 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
+
+// nameLocks let one goroutine at a time decide which value and which folder an id stands for: what is on disk and what
+// is in memory change together, so that no id ever has two values that both write. The ids share the locks.
+type nameLocks [64]sync.Mutex
+
+// lock takes the locks of some ids, at most two. Disk access is allowed under them, taking amu, wmu or smu is not: those
+// come first.
+func (n *nameLocks) lock(ids ...string) (unlock func()) {
+	var at []int
+	for _, id := range ids {
+		at = append(at, int(crc([]byte(id))%uint32(len(n))))
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	for _, i := range at {
+		n[i].Lock()
+	}
+	return func() {
+		for _, i := range at {
+			n[i].Unlock()
+		}
+	}
+}
 
 // Create makes an empty conversation. An empty id makes one. ErrExists if the id is taken, also by another process.
 func (s *Store) Create(id string, sp Space) (*Conversation, error) {
@@ -32,39 +57,40 @@ func (s *Store) Create(id string, sp Space) (*Conversation, error) {
 	}
 	meta.setLayout(lay)
 	c := &Conversation{s: s, meta: meta, id: id, uid: meta.UID, lay: lay, root: rootKey(sp, lay), state: state{full: true, updated: meta.Created}}
-	s.mu.Lock()
-	old := s.convs[id]
-	s.mu.Unlock()
-	if old != nil && old.isAbsent() {
-		return nil, fmt.Errorf("conversation %s: %w", id, ErrExists)
+	old, err := s.enter(c)
+	if err != nil {
+		return nil, fmt.Errorf("conversation %s: %w", id, err)
 	}
-	err = s.makeConversation(id, meta)
+	if old != nil { // another process had deleted it
+		old.drop()
+	}
+	return c, nil
+}
+
+// enter gives a new conversation its folder and its place in memory. old is the value that had the place.
+func (s *Store) enter(c *Conversation) (old *Conversation, err error) {
+	defer s.names.lock(c.id)()
+	if old := s.inMemory(c.id); old != nil && old.isAbsent() {
+		return nil, ErrExists
+	}
+	err = s.makeConversation(c.id, c.meta)
 	if errors.Is(err, ErrExists) {
-		return nil, fmt.Errorf("conversation %w", err)
+		return nil, ErrExists
 	}
 	if err != nil { // it begins in memory
-		s.degrade(c, fmt.Errorf("conversation %s: %w", id, err))
+		s.degrade(c, fmt.Errorf("conversation %s: %w", c.id, err))
 		c.state.un.absent = true
 		c.state.un.base = magicSize
 		c.mine.Store(true)
 	}
 	s.mu.Lock()
-	switch now := s.convs[id]; {
-	case now != old && now != nil && (err != nil || now.isAbsent()):
-		s.mu.Unlock()
-		return nil, fmt.Errorf("conversation %s: %w", id, ErrExists)
-	case err != nil && now != nil && !now.isGone():
-		s.mu.Unlock()
-		return nil, fmt.Errorf("conversation %s: %w", id, ErrExists)
-	default:
-		old = now
+	defer s.mu.Unlock()
+	old = s.convs[c.id]
+	if old != nil && (old.isAbsent() || err != nil && !old.isGone()) {
+		return nil, ErrExists
 	}
-	s.convs[id] = c
-	s.mu.Unlock()
-	if old != nil { // another process had deleted it
-		old.drop()
-	}
-	return c, nil
+	s.convs[c.id] = c
+	return old, nil
 }
 
 func newUID() string { return rand.Text() }
@@ -184,6 +210,7 @@ func (s *Store) setAside(id string, cause error) error {
 		return err
 	}
 	defer done()
+	defer s.names.lock(id)()
 	lock, err := s.disk.Lock("locks/" + dirName(id))
 	if err != nil {
 		return fmt.Errorf("conversation %s: %w", id, err)
@@ -207,18 +234,23 @@ func (s *Store) Rename(old, id string) error {
 	if err := checkID(id); err != nil {
 		return err
 	}
-	return s.withLock(old, func(c *Conversation) error {
+	var other *Conversation
+	err := s.withLock(old, func(c *Conversation) error {
 		if id == old {
 			return nil
 		}
 		absent := c.isAbsent()
-		if !absent {
-			if err := s.moveConversation(convPath(old), id); err != nil {
-				return err
+		if absent {
+			if _, err := s.disk.Lstat(convPath(id)); err == nil {
+				return fmt.Errorf("%s: %w", id, ErrExists)
 			}
+		} else if err := s.moveConversation(convPath(old), id); err != nil {
+			return err
 		}
 		s.mu.Lock()
-		if other := s.convs[id]; other != nil && other.isAbsent() {
+		other = s.convs[id]
+		if other != nil && other.isAbsent() {
+			other = nil
 			s.mu.Unlock()
 			if !absent {
 				return join(fmt.Errorf("%s: %w", id, ErrExists), s.disk.Rename(convPath(id), convPath(old)))
@@ -235,12 +267,16 @@ func (s *Store) Rename(old, id string) error {
 			return nil
 		}
 		return s.disk.SyncDir("conv")
-	})
+	}, id)
+	if other != nil { // another process had deleted it
+		other.drop()
+	}
+	return err
 }
 
-// withLock runs fn on a conversation whose logs are closed while this process holds its lock. The lock is given up
-// afterwards; the next append takes it again.
-func (s *Store) withLock(id string, fn func(*Conversation) error) error {
+// withLock runs fn on a conversation whose logs are closed while this process holds its lock, and this goroutine those
+// of its id and of other names that fn needs. They are given up afterwards; the next append takes the first again.
+func (s *Store) withLock(id string, fn func(*Conversation) error, names ...string) error {
 	done, err := s.begin()
 	if err != nil {
 		return err
@@ -253,6 +289,8 @@ func (s *Store) withLock(id string, fn func(*Conversation) error) error {
 	if err != nil {
 		return err
 	}
+	c.amu.Lock() // one who adds relies on the claim until the end
+	defer c.amu.Unlock()
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	c.smu.Lock()
@@ -260,6 +298,7 @@ func (s *Store) withLock(id string, fn func(*Conversation) error) error {
 	if c.isGone() || c.ID() != id {
 		return fmt.Errorf("conversation %s: %w", id, ErrNotFound)
 	}
+	defer s.names.lock(append(names, id)...)()
 	c.lookAgain()
 	lock := c.lock
 	c.lock = nil
@@ -267,6 +306,11 @@ func (s *Store) withLock(id string, fn func(*Conversation) error) error {
 		err = c.closeLogs()
 	} else if !c.isAbsent() {
 		lock, err = c.takeLock()
+	}
+	if err == nil && !c.isAbsent() {
+		if err = c.there(); errors.Is(err, ErrNotFound) {
+			c.vanish()
+		}
 	}
 	if err == nil {
 		err = fn(c)

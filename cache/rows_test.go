@@ -376,3 +376,52 @@ func TestChosenLayers(t *testing.T) {
 		t.Errorf("layer 3 of 3: %v", err)
 	}
 }
+
+// While a conversation is renamed to and fro, others open it under both names, list and append. It keeps one value, which
+// loses nothing.
+func TestOneValueWhileRenamed(t *testing.T) {
+	s := open(t, t.TempDir(), quick)
+	c := create(t, s, "a")
+	names := []string{"a", "b"}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	var added atomic.Int64
+	for g := range 4 {
+		wg.Go(func() {
+			for i := g; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				got, err := s.Conversation(names[i%2])
+				switch {
+				case errors.Is(err, cache.ErrNotFound):
+					continue
+				case err != nil:
+					t.Error(err)
+				case got != c:
+					t.Errorf("%s is opened as a second value", names[i%2])
+					return
+				}
+				if g == 0 {
+					err = second(s.List())
+				} else if err = got.Append(tokens(0, 7), nil); err == nil {
+					added.Add(1)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 300 {
+		must(t, s.Rename(names[i%2], names[1-i%2]))
+	}
+	close(stop)
+	wg.Wait()
+	if c.Len() != int(added.Load()) {
+		t.Errorf("%d tokens, %d were appended", c.Len(), added.Load())
+	}
+	must(t, s.Close())
+}
