@@ -31,6 +31,7 @@ export async function show() {
   running?.abort();
   running = null;
   view = null;
+  hush();
   document.body.classList.toggle("has-pin", state.position !== null);
   if (state.conversation === null || state.position === null || !current()) return empty();
   const asked = input;
@@ -95,15 +96,21 @@ async function neighbours() {
   } catch { /* nothing is lost: the key will fetch */ }
 }
 
-let saying = [];
+// speak gathers the rows that arrive, to say them in one breath; hush forgets them, when the reader asks for something else.
+let saying = [], breath = 0;
 function speak(layer) {
   if (saying.length === 0) {
-    setTimeout(() => {
+    breath = setTimeout(() => {
       announce(saying.join("; "));
       saying = [];
     }, 300);
   }
   saying.push(`${layer.row}: ${glyphs(layer.top[0].token)}, ${percent(layer.top[0].logprob)}`);
+}
+
+function hush() {
+  clearTimeout(breath);
+  saying = [];
 }
 
 function failed(err) {
@@ -244,6 +251,7 @@ export function stepRow(by) {
   if (i < 0 || i >= names.length) return;
   set({ row: names[i] });
   const layer = view.layer_predictions.find((l) => l.row === names[i]);
+  hush();
   if (layer) announce(`${layer.row}: ${glyphs(layer.top[0].token)}, ${percent(layer.top[0].logprob)}, entropy ${nats(layer.entropy)}`);
   $("panel").querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
 }
