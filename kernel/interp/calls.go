@@ -41,6 +41,12 @@ func (e *engine) call(fn *function, i *ssa.Call, old func(*frame)) func(*frame) 
 					})
 				}
 			}
+			if slogs(f) {
+				return e.guarded(i, func(fr *frame) {
+					defer e.s.logsFrom(fr, i)()
+					old(fr)
+				})
+			}
 			return e.guarded(i, old)
 		}
 		return e.static(fn, i, f, nil)

@@ -133,9 +133,10 @@
 //     compiled code has a stack of 1 GB.
 //   - Rely on finalizers, cleanups and weak pointers being prompt: a frame keeps
 //     what its last statements used until its function returns.
-//   - Find files in a stack: positions are In[3]:2, also in what a log.Logger
-//     writes. The function of a frame that runtime.Caller reports may be one of
-//     the interpreter's, and the source that log/slog's AddSource names is.
+//   - Find files in a stack: positions are In[3]:2, also in what log and log/slog
+//     write. The function of a frame that runtime.Caller reports may be one of the
+//     interpreter's. A record of slog that is made by defer, or through a variable
+//     that holds slog.Info, has no source.
 //   - Tell all types apart by name: an unnamed struct prints the name of an
 //     embedded field before its type, types that generic functions declare
 //     inside print without the function's type arguments, and unnamed types made

@@ -2,7 +2,9 @@ package interp
 
 import (
 	"fmt"
+	"io"
 	"log"
+	"log/slog"
 	"path"
 	"strings"
 	"sync"
@@ -98,4 +100,77 @@ func (s *Session) logOverrides() map[string]any {
 		}
 	}
 	return m
+}
+
+// slogs tells the functions and methods that make a record of log/slog. Compiled, they take the source of the record from
+// the stack, which is the interpreter's.
+func slogs(f *ssa.Function) bool {
+	if f.Pkg == nil || f.Pkg.Pkg.Path() != "log/slog" {
+		return false
+	}
+	switch strings.TrimSuffix(f.Name(), "Context") {
+	case "Debug", "Info", "Warn", "Error", "Log", "LogAttrs":
+		return true
+	}
+	return false
+}
+
+// logsFrom notes that the goroutine makes a record at an instruction; done forgets it.
+func (s *Session) logsFrom(fr *frame, at ssa.Instruction) (done func()) {
+	id := thisGoroutine()
+	before, nested := s.sources.Swap(id, func() *slog.Source {
+		places, names := s.framesOf(fr, at)
+		if len(places) == 0 {
+			return &slog.Source{}
+		}
+		return &slog.Source{Function: names[0], File: places[0].file, Line: places[0].line}
+	})
+	return func() {
+		if nested {
+			s.sources.Store(id, before)
+		} else {
+			s.sources.Delete(id)
+		}
+	}
+}
+
+// recordSource is where the record that the goroutine handles was made: in a cell, or in compiled code, where its stack is right.
+// It is nil for a call that nothing is known of, as by defer or through a variable.
+func (s *Session) recordSource(compiled *slog.Source) *slog.Source {
+	if f, ok := s.sources.Load(thisGoroutine()); ok {
+		return f.(func() *slog.Source)()
+	}
+	if compiled == nil || strings.HasPrefix(compiled.Function, "reflect.") || strings.Contains(compiled.Function, "/ixgo") {
+		return nil
+	}
+	return compiled
+}
+
+// slogOverrides give records the source that they have in a cell.
+func (s *Session) slogOverrides() map[string]any {
+	options := func(o *slog.HandlerOptions) *slog.HandlerOptions {
+		if o == nil || !o.AddSource {
+			return o
+		}
+		own := *o
+		own.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if src, ok := a.Value.Any().(*slog.Source); ok && len(groups) == 0 && a.Key == slog.SourceKey {
+				if src = s.recordSource(src); src == nil {
+					return slog.Attr{}
+				}
+				a.Value = slog.AnyValue(src)
+			}
+			if o.ReplaceAttr != nil {
+				return o.ReplaceAttr(groups, a)
+			}
+			return a
+		}
+		return &own
+	}
+	return map[string]any{
+		"log/slog.NewTextHandler":   func(w io.Writer, o *slog.HandlerOptions) *slog.TextHandler { return slog.NewTextHandler(w, options(o)) },
+		"log/slog.NewJSONHandler":   func(w io.Writer, o *slog.HandlerOptions) *slog.JSONHandler { return slog.NewJSONHandler(w, options(o)) },
+		"(log/slog.Record).Source":  func(r slog.Record) *slog.Source { return s.recordSource(r.Source()) },
+		"(*log/slog.Record).Source": func(r *slog.Record) *slog.Source { return s.recordSource(r.Source()) },
+	}
 }

@@ -138,6 +138,7 @@ func (s *Session) overrides() map[string]any {
 		m[runtimePkg+"."+name] = f
 	}
 	maps.Copy(m, s.logOverrides())
+	maps.Copy(m, s.slogOverrides())
 	maps.Copy(m, s.registrations())
 	maps.Copy(m, repeats())
 	return m

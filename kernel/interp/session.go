@@ -56,6 +56,7 @@ type Session struct {
 	positions map[string]panicSite // where each goroutine last panicked
 	noted     atomic.Int64
 	logging   sync.Map // address of a logger -> *sync.Mutex, see log
+	sources   sync.Map // by goroutine -> func() *slog.Source, see logsFrom
 	panics    chan ixgo.PanicError
 	done      chan struct{}
 
