@@ -414,6 +414,9 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 	_, err = s.Create("new", small)
 	wantErr(t, err, cache.ErrExists)
+	_, err = s.Create("a", small)
+	wantErr(t, err, cache.ErrExists)
+	wantErr(t, s.Rename("new", "a"), cache.ErrExists)
 	must(t, s.Rename("new", "newer"))
 	list, err := s.List()
 	must(t, err)

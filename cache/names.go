@@ -78,18 +78,21 @@ func (s *Store) enter(c *Conversation) (old *Conversation, err error) {
 		return nil, ErrExists
 	}
 	if err != nil { // it begins in memory
-		s.degrade(c, fmt.Errorf("conversation %s: %w", c.id, err))
 		c.state.un.absent = true
 		c.state.un.base = magicSize
 		c.mine.Store(true)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	old = s.convs[c.id]
 	if old != nil && (old.isAbsent() || err != nil && !old.isGone()) {
+		s.mu.Unlock()
 		return nil, ErrExists
 	}
 	s.convs[c.id] = c
+	s.mu.Unlock()
+	if err != nil {
+		s.degrade(c, fmt.Errorf("conversation %s: %w", c.id, err))
+	}
 	return old, nil
 }
 
