@@ -31,9 +31,23 @@ export function select(label, options, value, onchange, props = {}) {
   return el;
 }
 
-// announce tells a screen reader, politely, what happened.
+let pending = [], breath = 0;
+
+// announce tells a screen reader, politely, what happened. It is the answer to what the reader did last, so what waits to be said is forgotten.
 export function announce(text) {
+  hush();
   $("live").textContent = text;
+}
+
+// announceSoon gathers what arrives piece by piece, to say it in one breath; hush forgets it.
+export function announceSoon(text) {
+  if (pending.length === 0) breath = setTimeout(() => announce(pending.join("; ")), 300);
+  pending.push(text);
+}
+
+export function hush() {
+  clearTimeout(breath);
+  pending = [];
 }
 
 // download saves what the server or the page made under a name.

@@ -1,6 +1,6 @@
 // panel.js: the layers of the pinned token. Placeholders of the right height come first and rows take their place as they arrive, so that nothing jumps.
 
-import { h, fill, $, announce } from "./dom.js";
+import { h, fill, $, announce, announceSoon, hush } from "./dom.js";
 import { glyphs, percent, nats } from "./glyphs.js";
 import { state, model, set, on } from "./state.js";
 import { why, sentence } from "./explain.js";
@@ -60,7 +60,7 @@ async function fetchColumn(asked) {
     const got = await data.streamColumn(state.conversation, state.variant, state.position, me.signal, (layer) => {
       if (!mine()) return;
       if (!arriving.layer_predictions.includes(layer)) arriving.layer_predictions.push(layer);
-      speak(layer);
+      announceSoon(`${layer.row}: ${glyphs(layer.top[0].token)}, ${percent(layer.top[0].logprob)}`);
       if (!queued) requestAnimationFrame(repaint);
       queued = true;
     });
@@ -94,23 +94,6 @@ async function neighbours() {
   try {
     await around(state.position, 2, AbortSignal.timeout(5000));
   } catch { /* nothing is lost: the key will fetch */ }
-}
-
-// speak gathers the rows that arrive, to say them in one breath; hush forgets them, when the reader asks for something else.
-let saying = [], breath = 0;
-function speak(layer) {
-  if (saying.length === 0) {
-    breath = setTimeout(() => {
-      announce(saying.join("; "));
-      saying = [];
-    }, 300);
-  }
-  saying.push(`${layer.row}: ${glyphs(layer.top[0].token)}, ${percent(layer.top[0].logprob)}`);
-}
-
-function hush() {
-  clearTimeout(breath);
-  saying = [];
 }
 
 function failed(err) {
@@ -251,7 +234,6 @@ export function stepRow(by) {
   if (i < 0 || i >= names.length) return;
   set({ row: names[i] });
   const layer = view.layer_predictions.find((l) => l.row === names[i]);
-  hush();
   if (layer) announce(`${layer.row}: ${glyphs(layer.top[0].token)}, ${percent(layer.top[0].logprob)}, entropy ${nats(layer.entropy)}`);
   $("panel").querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
 }
