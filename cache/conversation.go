@@ -57,7 +57,7 @@ type Conversation struct {
 	lock   io.Closer // held with or without w, nil until the first save
 	queued atomic.Bool
 	sealed atomic.Int64 // blocks, since the start
-	mine   atomic.Bool  // what is in memory counts: the lock is held, or something is not saved; ends under amu and wmu only
+	mine   atomic.Bool  // what is in memory counts: the lock is held, or something is not saved; ends under amu and wmu, or with the conversation
 
 	lastUse, touched atomic.Int64 // nanoseconds of Unix time
 	sizesMu          sync.Mutex

@@ -136,7 +136,8 @@
 //   - Find files in a stack: positions are In[3]:2, also in what log and log/slog
 //     write. The function of a frame that runtime.Caller reports may be one of the
 //     interpreter's. A record of slog that is made by defer, or through a variable
-//     that holds slog.Info, has no source.
+//     that holds slog.Info, has no source; slog's default handler, if log's flags
+//     ask for a file, names one of the interpreter's.
 //   - Tell all types apart by name: an unnamed struct prints the name of an
 //     embedded field before its type, types that generic functions declare
 //     inside print without the function's type arguments, and unnamed types made

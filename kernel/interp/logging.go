@@ -50,6 +50,12 @@ func init() {
 func (s *Session) log(at []place, l *log.Logger, line string) error {
 	flags := l.Flags()
 	if flags&(log.Lshortfile|log.Llongfile) == 0 {
+		defer s.noteSource(func() *slog.Source { // for a logger that writes to a handler of log/slog
+			if len(at) == 0 {
+				return nil
+			}
+			return &slog.Source{File: at[0].file, Line: at[0].line}
+		})()
 		return l.Output(0, line)
 	}
 	where := place{"???", 0} // as log has it
@@ -117,14 +123,19 @@ func slogs(f *ssa.Function) bool {
 
 // logsFrom notes that the goroutine makes a record at an instruction; done forgets it.
 func (s *Session) logsFrom(fr *frame, at ssa.Instruction) (done func()) {
-	id := thisGoroutine()
-	before, nested := s.sources.Swap(id, func() *slog.Source {
+	return s.noteSource(func() *slog.Source {
 		places, names := s.framesOf(fr, at)
 		if len(places) == 0 {
-			return &slog.Source{}
+			return nil
 		}
 		return &slog.Source{Function: names[0], File: places[0].file, Line: places[0].line}
 	})
+}
+
+// noteSource notes where the goroutine makes a record, nil if that is not known; done forgets it.
+func (s *Session) noteSource(source func() *slog.Source) (done func()) {
+	id := thisGoroutine()
+	before, nested := s.sources.Swap(id, source)
 	return func() {
 		if nested {
 			s.sources.Store(id, before)
@@ -137,8 +148,8 @@ func (s *Session) logsFrom(fr *frame, at ssa.Instruction) (done func()) {
 // recordSource is where the record that the goroutine handles was made: in a cell, or in compiled code, where its stack is right.
 // It is nil for a call that nothing is known of, as by defer or through a variable.
 func (s *Session) recordSource(compiled *slog.Source) *slog.Source {
-	if f, ok := s.sources.Load(thisGoroutine()); ok {
-		return f.(func() *slog.Source)()
+	if source, ok := s.sources.Load(thisGoroutine()); ok {
+		return source.(func() *slog.Source)()
 	}
 	if compiled == nil || strings.HasPrefix(compiled.Function, "reflect.") || strings.Contains(compiled.Function, "/ixgo") {
 		return nil
@@ -154,11 +165,13 @@ func (s *Session) slogOverrides() map[string]any {
 		}
 		own := *o
 		own.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if src, ok := a.Value.Any().(*slog.Source); ok && len(groups) == 0 && a.Key == slog.SourceKey {
-				if src = s.recordSource(src); src == nil {
-					return slog.Attr{}
+			if len(groups) == 0 && a.Key == slog.SourceKey {
+				if src, ok := a.Value.Any().(*slog.Source); ok {
+					if src = s.recordSource(src); src == nil {
+						return slog.Attr{}
+					}
+					a.Value = slog.AnyValue(src)
 				}
-				a.Value = slog.AnyValue(src)
 			}
 			if o.ReplaceAttr != nil {
 				return o.ReplaceAttr(groups, a)
